@@ -1,0 +1,188 @@
+"""The decoder's building blocks: CS-SPADE and the Content-Style DeBlk ("Spatial Content Alignment For Pose
+Transfer", slides 12-13; equations `W(S, f)` and `U(E_g, W) + V(P_t, W)`).
+
+Style is a small map (8 x 6) that a plain SPADE would enlarge (nearest) to every level's size before running two
+3 x 3 convolutions over it. Enlarged like that it is constant over long runs of rows and columns, and what two
+3 x 3 convolutions make of a run depends only on the distance to its ends: two cells at each end and one for the
+whole inside. `StyleModulation` therefore keeps at most five cells of every run, convolves those, and copies rows
+and columns back out: the same function, 40 x 30 cells of work in place of 256 x 176.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+LEAK = 0.2
+RUN = 5
+
+
+def standardise(f: torch.Tensor, eps: float = 1e-5) -> torch.Tensor:
+    """`(f - mean) / std` of every channel of every picture; (B,C,H,W) -> (B,C,H,W)."""
+    variance, mean = torch.var_mean(f, dim=(2, 3), correction=0, keepdim=True)
+    scale = torch.rsqrt(variance + eps)
+    return torch.addcmul(-mean * scale, f, scale)
+
+
+def modulate(normed: torch.Tensor, modulation: torch.Tensor) -> torch.Tensor:
+    """`act(gamma normed + beta)`; `modulation` (B,2C,H,W) holds gamma, then beta."""
+    gamma, beta = modulation.chunk(2, dim=1)
+    return F.leaky_relu(torch.addcmul(beta, normed, gamma), LEAK)
+
+
+def kept_cells(length: int, cells: int) -> tuple[list[int], list[int]]:
+    """Which positions of a nearest-enlarged axis to keep, and where each position finds its value among them.
+
+    Args:
+        length: size of the axis after enlarging `cells` values.
+    Returns:
+        the style cell of every kept position; for each of the `length` positions, its kept position.
+    """
+    run_of = [position * cells // length for position in range(length)]
+    source, back = [], []
+    for cell in sorted(set(run_of)):
+        size = run_of.count(cell)
+        first = len(source)
+        source += [cell] * min(size, RUN)
+        back += [first + (i if i < 2 or size <= RUN else max(2, i - size + RUN)) for i in range(size)]
+    return source, back
+
+
+class _Spread(torch.autograd.Function):
+    """Copies kept rows and columns back out to the level's size; its gradient sums over the copies."""
+
+    @staticmethod
+    def forward(ctx, x, rows, columns):
+        ctx.save_for_backward(rows, columns)
+        ctx.cells = x.shape[2:]
+        return x.index_select(2, rows).index_select(3, columns)
+
+    @staticmethod
+    def backward(ctx, grad):
+        rows, columns = ctx.saved_tensors
+        height, width = ctx.cells
+        to_rows = F.one_hot(rows, height).to(grad.dtype)
+        to_columns = F.one_hot(columns, width).to(grad.dtype)
+        grad = torch.einsum("bchw,wk->bchk", grad, to_columns)
+        return torch.einsum("bchk,hj->bcjk", grad, to_rows), None, None
+
+
+class Modulation(nn.Module):
+    """gamma(S) and beta(S) of CS-SPADE: conv 3x3, ReLU, conv 3x3; (B,S,H,W) -> (B,2C,H,W).
+
+    gamma multiplies as it stands (the talk's form): its bias starts at one.
+    """
+
+    def __init__(self, source_channels: int, channels: int, hidden: int):
+        super().__init__()
+        self.shared = nn.Conv2d(source_channels, hidden, 3, padding=1)
+        self.affine = nn.Conv2d(hidden, 2 * channels, 3, padding=1)
+
+    def forward(self, source: torch.Tensor) -> torch.Tensor:
+        return self.affine(F.relu(self.shared(source)))
+
+
+class StyleModulation(Modulation):
+    """`Modulation` by a source that is enlarged (nearest) to `size` first, in the shrunk form (see the module)."""
+
+    def __init__(self, source_channels: int, channels: int, hidden: int, cells, size):
+        super().__init__(source_channels, channels, hidden)
+        for axis, length, count in zip(("rows", "columns"), size, cells, strict=True):
+            source, back = kept_cells(length, count)
+            self.register_buffer(f"{axis}_kept", torch.tensor(source), persistent=False)
+            self.register_buffer(f"{axis}_back", torch.tensor(back), persistent=False)
+
+    def forward(self, style: torch.Tensor) -> torch.Tensor:
+        """style (B,S,h,w) -> gamma and beta of the kept cells (B,2C,<=5h,<=5w)."""
+        kept = style.index_select(2, self.rows_kept).index_select(3, self.columns_kept)
+        return super().forward(kept)
+
+    def spread(self, modulation: torch.Tensor) -> torch.Tensor:
+        """gamma and beta of the kept cells -> (B,2C,H,W)."""
+        return _Spread.apply(modulation, self.rows_back, self.columns_back)
+
+    def plain(self, style: torch.Tensor) -> torch.Tensor:
+        """The reference: enlarge, then convolve at full size; equals `spread(forward(style))`."""
+        size = (len(self.rows_back), len(self.columns_back))
+        return super().forward(F.interpolate(style, size=size, mode="nearest"))
+
+
+class ContentStylePath(nn.Module):
+    """One path of the DeBlk: W by style, conv; W by its content, conv; W by its content, conv."""
+
+    def __init__(self, channels_in, channels_out, content_channels, style_channels, hidden, cells, size):
+        super().__init__()
+        middle = min(channels_in, channels_out)
+        self.style = StyleModulation(style_channels, channels_in, hidden, cells, size)
+        self.content_0 = Modulation(content_channels, middle, hidden)
+        self.content_1 = Modulation(content_channels, middle, hidden)
+        self.conv_in = nn.Conv2d(channels_in, middle, 3, padding=1)
+        self.conv_middle = nn.Conv2d(middle, middle, 3, padding=1)
+        self.conv_out = nn.Conv2d(middle, channels_out, 3, padding=1)
+
+    def forward(self, normed: torch.Tensor, style_modulation: torch.Tensor, content: torch.Tensor):
+        f = self.conv_in(modulate(normed, self.style.spread(style_modulation)))
+        f = self.conv_middle(modulate(standardise(f), self.content_0(content)))
+        return self.conv_out(modulate(standardise(f), self.content_1(content)))
+
+
+class ContentStyleBlock(nn.Module):
+    """Content-Style DeBlk: `U(E_g, W(f, style)) + V(P_t, W(f, style))`, no shortcut.
+
+    Without edge channels only the pose's path is left (the ablation "w/o content branch").
+    """
+
+    def __init__(self, channels_in, channels_out, edge_channels, pose_channels, style_channels, hidden, cells, size):
+        super().__init__()
+        contents = {"edge": edge_channels, "pose": pose_channels}
+        self.paths = nn.ModuleDict(
+            {
+                name: ContentStylePath(channels_in, channels_out, channels, style_channels, hidden, cells, size)
+                for name, channels in contents.items()
+                if channels
+            }
+        )
+
+    def style_modulations(self, style: torch.Tensor) -> list[torch.Tensor]:
+        """What depends on the source alone, one tensor a path."""
+        return [path.style(style) for path in self.paths.values()]
+
+    def forward(self, f, style_modulations: list[torch.Tensor], edge: torch.Tensor, pose: torch.Tensor):
+        """f (B,C_in,H,W), edge (B,E,H,W), pose (B,18,H,W) -> (B,C_out,H,W)."""
+        normed = standardise(f)
+        contents = {"edge": edge, "pose": pose}
+        outputs = [
+            path(normed, modulation, contents[name])
+            for (name, path), modulation in zip(self.paths.items(), style_modulations, strict=True)
+        ]
+        return sum(outputs[1:], outputs[0])
+
+
+class SpadeResidualBlock(nn.Module):
+    """The ablation "SPADE ResBlk": a residual SPADE block conditioned on cat(style, edges, pose)."""
+
+    def __init__(self, channels_in, channels_out, edge_channels, pose_channels, style_channels, hidden, cells, size):
+        super().__init__()
+        middle = min(channels_in, channels_out)
+        source = style_channels + edge_channels + pose_channels
+        self.modulation_0 = Modulation(source, channels_in, hidden)
+        self.modulation_1 = Modulation(source, middle, hidden)
+        self.conv_0 = nn.Conv2d(channels_in, middle, 3, padding=1)
+        self.conv_1 = nn.Conv2d(middle, channels_out, 3, padding=1)
+        self.learned_shortcut = channels_in != channels_out
+        if self.learned_shortcut:
+            self.modulation_s = Modulation(source, channels_in, hidden)
+            self.conv_s = nn.Conv2d(channels_in, channels_out, 1, bias=False)
+
+    def style_modulations(self, style: torch.Tensor) -> list[torch.Tensor]:
+        return [style]
+
+    def forward(self, f, style_modulations: list[torch.Tensor], edge: torch.Tensor, pose: torch.Tensor):
+        style = F.interpolate(style_modulations[0], size=f.shape[2:], mode="nearest")
+        source = torch.cat([part for part in (style, edge, pose) if part is not None], dim=1)
+        normed = standardise(f)
+        shortcut = f
+        if self.learned_shortcut:
+            gamma, beta = self.modulation_s(source).chunk(2, dim=1)
+            shortcut = self.conv_s(torch.addcmul(beta, normed, gamma))
+        f = self.conv_0(modulate(normed, self.modulation_0(source)))
+        return shortcut + self.conv_1(modulate(standardise(f), self.modulation_1(source)))
