@@ -1,0 +1,219 @@
+"""What the nets are fed: edges, heatmaps, edge prior and the aligned source, batched, on the tensors' device.
+
+    source_image ── edges ──────► source_edge ── edge_prior ──► prior
+    target_pose ─── heatmaps ───► pose_map
+    source_image ── align ──────► aligned                          (with `alignment="limbs"`)
+
+`Content` is a diffusers component: its settings are saved with the model, in content_config.json.
+"""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.schedulers.scheduling_utils import SchedulerMixin
+from PIL import Image
+
+from scagan_hub.alignment import sample, sampling_map
+from scagan_hub.edge_prior import JOINTS, NO_EDGE, patch_prior, release_prior
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+# `SchedulerMixin` is how a DiffusionPipeline saves and loads a component that has a config and no weights.
+class Content(SchedulerMixin, ConfigMixin):
+    """Edges, heatmaps, edge prior and limb alignment for pictures of one size.
+
+    Args:
+        image_size: (height, width) of every picture, in pixels.
+        heatmap_sigma: of the joints' Gaussians, in pixels (PATN: 6; SCA-GAN's release: 12).
+        edge_sigma, edge_k, edge_gamma, edge_phi, edge_epsilon: XDoG, see `edges`.
+        prior: form of the edge prior. "patches": a patch of the source's edges around each joint, in that
+            joint's own channel; "patches_release": the same with the quirks that the authors' weights were
+            trained on; "aligned": the source's edges warped limb by limb, in one channel.
+        prior_radius: half the side of a patch, in pixels.
+        alignment: "limbs" makes `transfer` return the aligned source too, "none" doesn't.
+    """
+
+    config_name = "content_config.json"
+
+    @register_to_config
+    def __init__(
+        self,
+        image_size=(256, 176),
+        heatmap_sigma=6.0,
+        edge_sigma=0.8,
+        edge_k=1.6,
+        edge_gamma=0.98,
+        edge_phi=200.0,
+        edge_epsilon=-0.1,
+        prior="patches",
+        prior_radius=20,
+        alignment="none",
+    ):
+        if prior not in ("patches", "patches_release", "aligned"):
+            raise ValueError(f'prior must be "patches", "patches_release" or "aligned", got {prior!r}')
+        if alignment not in ("none", "limbs"):
+            raise ValueError(f'alignment must be "none" or "limbs", got {alignment!r}')
+
+    @property
+    def prior_channels(self):
+        return 1 if self.config.prior == "aligned" else JOINTS
+
+    def edges(self, image):
+        """XDoG (Winnemöller 2011): difference of Gaussians, then a soft threshold.
+
+        `u = G(sigma) - gamma G(k sigma)` of the grey image in [0, 255]; light where u >= epsilon, else
+        `1 + tanh(phi (u - epsilon))`; inverted for the nets.
+
+        Args:
+            image: (B,3,H,W) in [-1, 1].
+
+        Returns:
+            (B,1,H,W) in [-1, 1], dark with light lines.
+        """
+        image = self._check_image(image, 3, "image")
+        config = self.config
+        grey = (image.float() * image.new_tensor(LUMA, dtype=torch.float32).view(1, 3, 1, 1)).sum(
+            1, keepdim=True
+        )
+        grey = (grey + 1) * 127.5
+        wide = _blur(grey, config.edge_sigma * config.edge_k)
+        difference = _blur(grey, config.edge_sigma) - config.edge_gamma * wide - config.edge_epsilon
+        light = 1 + torch.tanh(config.edge_phi * difference.clamp(max=0))  # 1 from the threshold on
+        return (1 - 2 * light).to(image.dtype)
+
+    def heatmaps(self, pose):
+        """A Gaussian a joint, 1 at the joint; a missing joint's channel is zero.
+
+        Args:
+            pose: (B,18,3) x, y, confidence in pixels; confidence 0 = missing.
+
+        Returns:
+            (B,18,H,W) in [0, 1], float32.
+        """
+        pose = self._check_pose(pose, "pose")
+        height, width = self.config.image_size
+        columns = self._bell(width, pose[..., 0]) * (pose[..., 2] > 0)[..., None]  # (B,18,W)
+        return self._bell(height, pose[..., 1])[..., :, None] * columns[..., None, :]
+
+    def edge_prior(self, edge, source_pose, target_pose):
+        """The source's edges brought to the target's pose, in the configured form.
+
+        Args:
+            edge: (B,1,H,W) in [-1, 1], dark with light lines.
+            source_pose, target_pose: (B,18,3) x, y, confidence in pixels.
+
+        Returns:
+            (B,18,H,W), or (B,1,H,W) for "aligned"; in [-1, 1], or for "patches_release", whose bytes were
+            never divided by 255, in [-1, 509].
+        """
+        edge = self._check_image(edge, 1, "edge")
+        source_pose, target_pose = self._check_poses(edge, source_pose, target_pose)
+        if self.config.prior == "aligned":
+            return _on_background(
+                edge, *sampling_map(source_pose, target_pose, self.config.image_size), NO_EDGE
+            )
+        if self.config.prior == "patches_release":
+            prior = release_prior(edge, source_pose, target_pose, self.config.prior_radius)
+            return ((prior - 0.5) / 0.5).to(edge.dtype)
+        return patch_prior(edge, source_pose, target_pose, self.config.prior_radius)
+
+    def align(self, source_image, source_pose, target_pose):
+        """The source warped limb by limb to the target's pose (`scagan_hub.alignment`).
+
+        Args:
+            source_image: (B,3,H,W) in [-1, 1].
+            source_pose, target_pose: (B,18,3) x, y, confidence in pixels.
+
+        Returns:
+            (B,4,H,W): the warped picture in [-1, 1] on the backdrop's colour, and the mask in {0, 1} of where
+            a part of the body was drawn.
+        """
+        source_image = self._check_image(source_image, 3, "source_image")
+        source_pose, target_pose = self._check_poses(source_image, source_pose, target_pose)
+        position, mask = sampling_map(source_pose, target_pose, self.config.image_size)
+        warped = _on_background(source_image, position, mask, backdrop(source_image))
+        return torch.cat([warped, mask[:, None].to(warped.dtype)], 1)
+
+    def transfer(self, source_image, source_edge, source_pose, target_pose):
+        """`edge_prior` and, with `alignment="limbs"`, `align` at the price of one.
+
+        Returns:
+            prior, aligned: as these two return them; aligned is None without the alignment.
+        """
+        if self.config.alignment == "none":
+            return self.edge_prior(source_edge, source_pose, target_pose), None
+        if self.config.prior != "aligned":
+            prior = self.edge_prior(source_edge, source_pose, target_pose)
+            return prior, self.align(source_image, source_pose, target_pose)
+        source_image = self._check_image(source_image, 3, "source_image")
+        source_edge = self._check_image(source_edge, 1, "source_edge")
+        source_pose, target_pose = self._check_poses(source_image, source_pose, target_pose)
+        position, mask = sampling_map(source_pose, target_pose, self.config.image_size)
+        background = F.pad(backdrop(source_image), (0, 0, 0, 0, 0, 1), value=NO_EDGE)  # (B,4,1,1)
+        both = torch.cat([source_image, source_edge.to(source_image.dtype)], 1)
+        image, prior = _on_background(both, position, mask, background).split([3, 1], 1)
+        return prior, torch.cat([image, mask[:, None].to(image.dtype)], 1)
+
+    def _bell(self, length, centre):
+        distance = torch.arange(length, device=centre.device, dtype=centre.dtype) - centre[..., None]
+        return torch.exp(distance.square() / (-2 * self.config.heatmap_sigma**2))
+
+    def _check_image(self, image, channels, name):
+        expected = (channels, *self.config.image_size)
+        if image.ndim != 4 or tuple(image.shape[1:]) != expected:
+            raise ValueError(
+                f"{name}: expected (B, {', '.join(map(str, expected))}), got {tuple(image.shape)}; "
+                "resize the picture, or set the image_size of the Content"
+            )
+        return image
+
+    def _check_pose(self, pose, name):
+        if pose.ndim != 3 or tuple(pose.shape[1:]) != (JOINTS, 3):
+            raise ValueError(f"{name}: expected (B, {JOINTS}, 3) x, y, confidence, got {tuple(pose.shape)}")
+        return pose.float()
+
+    def _check_poses(self, image, source_pose, target_pose):
+        poses = self._check_pose(source_pose, "source_pose"), self._check_pose(target_pose, "target_pose")
+        if not len(image) == len(poses[0]) == len(poses[1]):
+            raise ValueError(
+                f"expected as many pictures as poses, got {len(image)} pictures, "
+                f"{len(poses[0])} source poses and {len(poses[1])} target poses"
+            )
+        return poses
+
+
+def backdrop(image):
+    """The median colour (B,3,1,1) of the top rows and the side columns of image (B,3,H,W)."""
+    border = torch.cat([image[:, :, :4].flatten(2), image[..., :3].flatten(2), image[..., -3:].flatten(2)], 2)
+    return border.median(2).values[..., None, None]
+
+
+def _on_background(image, position, mask, background):
+    warped = sample(image.float(), position).to(image.dtype)
+    return torch.where(mask[:, None], warped, background)
+
+
+def _blur(image, sigma):
+    """Separable Gaussian of a (B,1,H,W) image, cut off at 4 sigma, borders repeated."""
+    radius = math.ceil(4 * sigma)
+    offsets = torch.arange(-radius, radius + 1, device=image.device, dtype=image.dtype)
+    kernel = torch.exp(offsets.square() / (-2 * sigma**2))
+    kernel = kernel / kernel.sum()
+    padded = F.pad(image, (radius,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
+
+
+def edge_image(edge):
+    """Edge maps (B,1,H,W) in [-1, 1] -> list of B PIL "L" images, dark lines on light."""
+    light = ((1 - edge.detach().float()) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+    return [Image.fromarray(picture[0]) for picture in light]
+
+
+def edge_tensor(image):
+    """PIL image of dark lines on light -> edge map (1,1,H,W) in [-1, 1], as `Content.edges` makes them."""
+    light = torch.from_numpy(np.array(image.convert("L"), dtype=np.float32))
+    return (1 - light / 127.5)[None, None]
