@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from . import skeleton
-from .openpose import numbers, parse_json, read_openpose
+from .openpose import numbers, outline, parse_json, read_openpose
 
 MAX_PIXELS = (
     100_000_000  # of the picture that a pose belongs to: a pose from a stranger's file must not fill memory
@@ -26,8 +26,9 @@ class Pose:
     """One person's pose in one picture. Immutable; equal when size and keypoints are.
 
     Args:
-        keypoints: (18, 3) x, y, confidence: pixels of an image of `size`, in the order of `Pose.JOINTS` (OpenPose's
-            COCO order, right before left). Confidence 0 means a missing joint; its x and y are then set to 0.
+        keypoints: (18, 3) x, y, confidence: pixels of an image of `size`, in the order of `Pose.JOINTS`
+            (OpenPose's COCO order, right before left). Confidence 0 or less means a missing joint, which is
+            stored as 0, 0, 0.
         size: (width, height) of that image. Joints may lie outside it.
 
     Raises:
@@ -67,7 +68,7 @@ class Pose:
 
     @property
     def body_size(self) -> float:
-        """Length from neck to mid-hip in pixels, guessed from other bones where need be; 0 where there are none."""
+        """Length from neck to mid-hip in pixels, guessed from other bones where need be; 0 without any."""
         return skeleton.body_size(self.points, self.present)
 
     # Formats
@@ -86,7 +87,7 @@ class Pose:
             columns[name] = numbers(values, name)
             if columns[name].shape != (18,):
                 raise ValueError(
-                    f"{name}: expected 18 coordinates, -1 for missing, got shape {columns[name].shape}"
+                    f"{name}: expected 18 numbers, -1 = missing, got shape {columns[name].shape}"
                 )
         y, x = columns.values()
         missing = (x < 0) | (y < 0)
@@ -97,8 +98,8 @@ class Pose:
         """Pose from OpenPose's JSON, from `to_dict`'s, or from a bare list of 18 [x, y, confidence].
 
         Args:
-            json_or_path: path of a JSON file, JSON text, or what JSON text decodes to. OpenPose's `people` may be in
-                the COCO-18 or the BODY_25 layout; of several people the largest is taken.
+            json_or_path: path of a JSON file, JSON text, or what JSON text decodes to. OpenPose's `people` may be
+                in the COCO-18 or the BODY_25 layout; of several people the largest is taken.
             size: (width, height) of the picture, for a JSON that doesn't say; one that does (`size`, or
                 `canvas_width` and `canvas_height`) is believed.
 
@@ -109,7 +110,7 @@ class Pose:
 
     @classmethod
     def detect(cls, image) -> Pose:
-        """Pose of the largest person in a picture (anything that `open_image` takes), in that picture's pixels.
+        """Pose of the largest person in a picture (all that `open_image` takes), in that picture's pixels.
 
         Raises:
             ValueError: nobody found, or the picture cannot be read.
@@ -132,9 +133,8 @@ class Pose:
     def from_dict(cls, values: dict) -> Pose:
         """Pose from what `to_dict` returned."""
         if not isinstance(values, dict) or not {"keypoints", "size"} <= values.keys():
-            got = sorted(map(str, values))[:8] if isinstance(values, dict) else type(values).__name__
             raise ValueError(
-                f"pose: expected a dict with 'keypoints' and 'size' as Pose.to_dict makes it, got {got}"
+                f"pose: expected 'keypoints' and 'size' as in Pose.to_dict, got {outline(values)}"
             )
         return cls(values["keypoints"], values["size"])
 
@@ -163,17 +163,17 @@ class Pose:
         inside = ((self.points >= 0) & (self.points <= np.array(self.size) - 1)).all(1)
         if not (inside & self.present).any():
             raise ValueError(
-                f"pose: every joint lies outside the picture of {self.size[0]} x {self.size[1]} pixels"
+                f"pose: expected joints in {self.size[0]} x {self.size[1]} pixels, got none there"
             )
         return Pose(np.where(inside[:, None], self.keypoints, 0), self.size)
 
     def fit_to(self, other: Pose) -> Pose:
         """This pose with the person size and place of `other`, in a picture of `other.size`.
 
-        Scaled by the length neck to mid-hip where both have it (and it isn't seen end on), else by the bone that is
-        the least foreshortened of those that both have, else by the box round the joints that both have. The middle
-        of the torso, else the neck, else the middle of that box comes to lie where it lies in `other`. Joints may end
-        up outside the picture (`drop_outside` removes them): `other` may show only half of a body.
+        Scaled by the length neck to mid-hip where both have it (and it isn't seen end on), else by the least
+        foreshortened of the bones that both have, else by the box round the joints that both have. The middle
+        of the torso, else the neck, else the middle of that box comes to lie where it lies in `other`. Joints
+        may end up outside the picture (`drop_outside` removes them): `other` may show only half of a body.
         """
         common = self.present & other.present
         mine, theirs = (common, common) if common.any() else (self.present, other.present)
@@ -199,7 +199,7 @@ class Pose:
         return Image.fromarray(skeleton.draw_skeleton(pose.points, pose.present, pose.size))
 
     def heatmaps(self, sigma: float = 6.0):
-        """(18, height, width) float32 tensor in [0, 1]: a Gaussian of `sigma` pixels round every joint, not cut off.
+        """(18, height, width) float32 tensor in [0, 1]: a Gaussian of `sigma` pixels at every joint, untruncated.
 
         A missing joint's channel is zero.
         """
@@ -220,9 +220,7 @@ def _checked_size(size) -> tuple[int, int]:
     except (TypeError, ValueError):
         raise ValueError(f"size: expected two whole numbers (width, height), got {str(size)[:80]}") from None
     if width < 1 or height < 1 or width * height > MAX_PIXELS:
-        raise ValueError(
-            f"size: expected 1 x 1 to {MAX_PIXELS // 10**6} million pixels, got {width} x {height}"
-        )
+        raise ValueError(f"size: expected 1 to {MAX_PIXELS:,} pixels, got {width} x {height}")
     return width, height
 
 
@@ -231,7 +229,7 @@ def _checked_keypoints(values) -> np.ndarray:
     keypoints = numbers(values, "keypoints")
     if keypoints.shape != (18, 3):
         raise ValueError(
-            f"keypoints: expected 18 joints of x, y, confidence (nose, neck, right shoulder, ... as in Pose.JOINTS), "
+            "keypoints: expected 18 joints of x, y, confidence (nose, neck, ... as in Pose.JOINTS), "
             f"got shape {keypoints.shape}; write 0, 0, 0 for a missing joint"
         )
     if not np.isfinite(keypoints).all():
@@ -239,13 +237,12 @@ def _checked_keypoints(values) -> np.ndarray:
         raise ValueError(
             f"keypoints: expected finite numbers, got NaN or infinity at {joint}; write 0, 0, 0 if missing"
         )
-    if np.abs(keypoints[:, :2]).max() > MAX_COORDINATE:
-        raise ValueError(
-            f"keypoints: expected pixels, got {np.abs(keypoints[:, :2]).max():g}: far outside any picture"
-        )
+    keypoints[~(keypoints[:, 2].astype(np.float32) > 0)] = 0
+    farthest = np.abs(keypoints[:, :2]).max()
+    if farthest > MAX_COORDINATE:
+        raise ValueError(f"keypoints: expected pixels up to {MAX_COORDINATE:,.0f}, got {farthest:g}")
     keypoints = keypoints.astype(np.float32)
-    keypoints[~(keypoints[:, 2] > 0)] = 0
-    if not keypoints.any():
+    if not keypoints[:, 2].any():
         raise ValueError("keypoints: every joint is missing; expected at least one with confidence above 0")
     keypoints.flags.writeable = False
     return keypoints

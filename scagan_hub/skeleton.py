@@ -1,4 +1,4 @@
-"""What is known of the body: the 18 joints, the limbs between them, their usual lengths, and how to draw them.
+"""What is known of the body: 18 joints, the limbs between them, their usual lengths, and how to draw them.
 
 Points are (18, 2) x, y in pixels, `present` is (18,) bool; `Pose` is the class that carries both.
 """
@@ -8,34 +8,17 @@ import colorsys
 import numpy as np
 
 JOINTS = (
-    (
-        "nose",
-        "neck",
-        "right_shoulder",
-        "right_elbow",
-        "right_wrist",
-        "left_shoulder",
-        "left_elbow",
-        "left_wrist",
-    )
+    ("nose", "neck", "right_shoulder", "right_elbow", "right_wrist")
+    + ("left_shoulder", "left_elbow", "left_wrist")
     + ("right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle")
     + ("right_eye", "left_eye", "right_ear", "left_ear")
 )
 MIRRORED = (0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16)
 LIMBS = (
-    (1, 2),
-    (1, 5),
-    (2, 3),
-    (3, 4),
-    (5, 6),
-    (6, 7),
-    (1, 8),
-    (8, 9),
-    (9, 10),
-    (1, 11),
-    (11, 12),
-    (12, 13),
-) + ((1, 0), (0, 14), (14, 16), (0, 15), (15, 17))
+    ((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7))
+    + ((1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13))
+    + ((1, 0), (0, 14), (14, 16), (0, 15), (15, 17))
+)
 NECK, HIPS = 1, (8, 11)
 
 # Length of a bone seen broadside in units of neck to mid-hip: upper deciles over the rendered people.
@@ -50,8 +33,8 @@ FORESHORTENED = 0.5  # a torso that looks shorter than this, for the size of the
 def body_size(points: np.ndarray, present: np.ndarray) -> float:
     """Length from neck to mid-hip in pixels, guessed from the other bones where it is missing or seen end on.
 
-    Perspective only ever shortens a bone, so the one that looks longest for its kind tells the size. 0 where no bone
-    can be measured.
+    Perspective only ever shortens a bone, so the one that looks longest for its kind tells the size. 0 where no
+    bone can be measured.
     """
     lengths = [
         np.linalg.norm(points[a] - points[b]) / usual
@@ -65,7 +48,7 @@ def body_size(points: np.ndarray, present: np.ndarray) -> float:
 
 
 def anchor(points: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """(2,) where the person is: the middle of the torso, else the neck, else the middle of the joints' box."""
+    """(2,) where the person is: the middle of the torso, else the neck, else the middle of the box."""
     hips = _hips(points, present)
     if present[NECK]:
         return points[NECK] if hips is None else (points[NECK] + hips) / 2
