@@ -1,4 +1,4 @@
-"""Reads keypoints from JSON: OpenPose's files and the package's own. `Pose.from_openpose` makes a Pose of it."""
+"""Reads keypoints from JSON, OpenPose's or the package's own. `Pose.from_openpose` makes a Pose of them."""
 
 import json
 import os
@@ -112,7 +112,7 @@ def _person(person, where: str) -> np.ndarray:
     if flat.shape not in ((54,), (75,)):
         raise ValueError(
             f"{where}: expected 54 numbers (18 joints, COCO) or 75 (25 joints, BODY_25), got {flat.size} "
-            f"({flat.size / 3:g} joints); other layouts, such as COCO-17 without a neck, need converting first"
+            f"({flat.size / 3:g} joints); convert other layouts, such as COCO-17 without a neck"
         )
     if not np.isfinite(flat).all():
         raise ValueError(f"{where}: expected finite numbers, got NaN or infinity; missing is 0, 0, 0")

@@ -98,7 +98,7 @@ class Pose:
         """Pose from OpenPose's JSON, from `to_dict`'s, or from a bare list of 18 [x, y, confidence].
 
         Args:
-            json_or_path: path of a JSON file, JSON text, or what JSON text decodes to. OpenPose's `people` may be
+            json_or_path: path of a JSON file, JSON text, or what that decodes to. OpenPose's `people` may be
                 in the COCO-18 or the BODY_25 layout; of several people the largest is taken.
             size: (width, height) of the picture, for a JSON that doesn't say; one that does (`size`, or
                 `canvas_width` and `canvas_height`) is believed.
@@ -199,7 +199,7 @@ class Pose:
         return Image.fromarray(skeleton.draw_skeleton(pose.points, pose.present, pose.size))
 
     def heatmaps(self, sigma: float = 6.0):
-        """(18, height, width) float32 tensor in [0, 1]: a Gaussian of `sigma` pixels at every joint, untruncated.
+        """(18, height, width) float32 in [0, 1]: a Gaussian of `sigma` pixels at every joint, not cut off.
 
         A missing joint's channel is zero.
         """

@@ -33,8 +33,8 @@ FORESHORTENED = 0.5  # a torso that looks shorter than this, for the size of the
 def body_size(points: np.ndarray, present: np.ndarray) -> float:
     """Length from neck to mid-hip in pixels, guessed from the other bones where it is missing or seen end on.
 
-    Perspective only ever shortens a bone, so the one that looks longest for its kind tells the size. 0 where no
-    bone can be measured.
+    Perspective only ever shortens a bone, so the one that looks longest for its kind tells the size. 0 where
+    no bone can be measured.
     """
     lengths = [
         np.linalg.norm(points[a] - points[b]) / usual
