@@ -1,0 +1,72 @@
+"""What a caller gives the pipeline, read: one or many, and poses in any form that one can be had from."""
+
+import os
+
+from .pose import Pose
+
+
+def read_pose(value, size: tuple[int, int] | None = None) -> Pose:
+    """A pose from a `Pose`, a photo (PIL, path or file), or OpenPose JSON (path, text or dict).
+
+    Args:
+        size: (width, height) of the picture that a JSON belongs to which doesn't say.
+
+    Raises:
+        ValueError: unreadable, not a pose, or nobody in the photo.
+    """
+    if isinstance(value, Pose):
+        return value
+    if isinstance(value, dict) or (isinstance(value, (str, os.PathLike)) and _is_json(os.fspath(value))):
+        return Pose.from_openpose(value, size)
+    return Pose.detect(value)
+
+
+def scaled(pose: Pose, size: tuple[int, int]) -> Pose:
+    """A source pose in the pixels of its picture of `size`, which may have been scaled since.
+
+    Raises:
+        ValueError: a pose of a picture of another shape.
+    """
+    (width, height), (pose_width, pose_height) = size, pose.size
+    if abs(width * pose_height / (height * pose_width) - 1) > 0.02:
+        raise ValueError(
+            f"source_pose: expected a pose in a picture of {width} x {height} or of that shape, got one of "
+            f"{pose_width} x {pose_height}; give the pose in the source image's pixels"
+        )
+    return pose.resize(size)
+
+
+def listed(value) -> list:
+    """The values of a list or tuple; any other value alone."""
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def matching(name: str, value, images: list) -> list:
+    """One value an image, or None for every image where there is none.
+
+    Raises:
+        ValueError: more or fewer values than images.
+    """
+    values = [None] * len(images) if value is None else listed(value)
+    if len(values) != len(images):
+        raise ValueError(f"{name}: expected one for each of {len(images)} source images, got {len(values)}")
+    return values
+
+
+def paired(targets: list, sources: list) -> list[tuple]:
+    """Targets and sources side by side; a single one on either side meets all of the other.
+
+    Raises:
+        ValueError: none of either, or two lists of different lengths.
+    """
+    n, lengths = max(len(targets), len(sources)), {len(targets), len(sources)}
+    if 0 in lengths or not lengths <= {1, n}:
+        raise ValueError(
+            "expected one source image, one target pose, or as many of either, got "
+            f"{len(sources)} source images and {len(targets)} target poses"
+        )
+    return [(targets[i % len(targets)], sources[i % len(sources)]) for i in range(n)]
+
+
+def _is_json(text: str) -> bool:
+    return text.lstrip()[:1] in ("{", "[") or text.lower().endswith(".json")

@@ -1,0 +1,151 @@
+"""What stands between a folder and a model: every file is looked at before it is loaded.
+
+diffusers only warns about a missing tensor (and leaves it without storage) and ignores a superfluous one. Here
+the headers of the safetensors files are compared with the model that the configuration describes, which costs
+a few milliseconds, and any difference is an error that names the file and the tensor.
+"""
+
+import inspect
+import json
+from pathlib import Path
+
+from accelerate import init_empty_weights
+from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
+from safetensors import SafetensorError, safe_open
+
+MEND = "save the model again with save_pretrained, or fetch the folder anew"
+
+
+def model_folder(name, **hub) -> Path:
+    """The local folder of a model.
+
+    Args:
+        name: a folder, or the id of a model on the Hub ("owner/name"), which is fetched into the Hub's cache.
+        hub: `revision`, `cache_dir`, `token`, `local_files_only`, `force_download` of `snapshot_download`.
+
+    Raises:
+        ValueError: no such folder, and no such model on the Hub or the Hub cannot be reached.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    if folder.is_absolute() or len(folder.parts) != 2 or ".." in folder.parts:
+        raise ValueError(
+            f"no model folder {name}: give a folder made by save_pretrained, or a Hub id (owner/name)"
+        )
+    patterns = ["model_index.json", "report.json", "*/*.json", "*/*.safetensors"]
+    try:
+        return Path(snapshot_download(str(name), allow_patterns=patterns, **hub))
+    except HFValidationError as error:
+        raise ValueError(f"neither a folder nor a Hub id (owner/name): {name!r}") from error
+    except Exception as error:  # the Hub's client raises those of its HTTP library as well as its own
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise ValueError(
+            f"no model folder {name}, and the Hub gave no such model ({reason}): check the name and the "
+            "network, or give a folder made by save_pretrained"
+        ) from error
+
+
+def check_index(folder: Path, class_name: str, components: dict[str, type]):
+    """Check that model_index.json names exactly these components.
+
+    Raises:
+        ValueError: missing, damaged, of another pipeline, or with other components.
+    """
+    file = folder / "model_index.json"
+    index = read_json(file)
+    if index.get("_class_name") != class_name:
+        raise ValueError(f"{file}: expected a model of {class_name}, got one of {index.get('_class_name')!r}")
+    found = {name: value for name, value in index.items() if not name.startswith("_")}
+    expected = {name: [cls.__module__, cls.__name__] for name, cls in components.items()}
+    if found != expected:
+        raise ValueError(f"{file}: expected the components {expected}, got {found}; {MEND}")
+
+
+def build(folder: Path, cls: type):
+    """The component that the configuration in `folder` describes, without storage for its tensors.
+
+    Raises:
+        ValueError: no configuration, not JSON, a key that `cls` does not know, or a value it does not take.
+    """
+    file = folder / cls.config_name
+    config = read_json(file)
+    known = inspect.signature(cls.__init__).parameters
+    unknown = [key for key in config if not key.startswith("_") and key not in known]
+    if unknown:
+        raise ValueError(f"{file}: {cls.__name__} knows no {', '.join(map(repr, unknown))}; {MEND}")
+    try:
+        with init_empty_weights(include_buffers=True):
+            return cls.from_config(config)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"{file}: describes no {cls.__name__} ({error}); {MEND}") from error
+
+
+def check_model(folder: Path, cls: type, variant: str | None = None):
+    """Check that a component's folder holds a configuration and just the tensors of the model it describes.
+
+    Raises:
+        ValueError: naming the file, the tensors and how to mend it.
+    """
+    model = build(folder, cls)
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+
+    stem, suffix = SAFETENSORS_WEIGHTS_NAME.rsplit(".", 1)
+    weights = folder / (f"{stem}.{variant}.{suffix}" if variant else SAFETENSORS_WEIGHTS_NAME)
+    found = read_shapes(weights)
+    shared = expected.keys() & found.keys()
+    faults = {
+        "missing": sorted(expected.keys() - found.keys()),
+        "not the model's": sorted(found.keys() - expected.keys()),
+        "misshapen": [
+            f"{n} {found[n]}, expected {expected[n]}" for n in sorted(shared) if found[n] != expected[n]
+        ],
+    }
+    lines = [f"{len(names)} {fault} ({_some(names)})" for fault, names in faults.items() if names]
+    if lines:
+        raise ValueError(
+            f"{weights}: tensors that don't fit the {cls.__name__} of its {cls.config_name}: "
+            f"{'; '.join(lines)}; {MEND}"
+        )
+
+
+def read_shapes(weights: Path) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor in a safetensors file, from its header.
+
+    Raises:
+        ValueError: no such file, or its header is damaged.
+    """
+    if not weights.is_file():
+        raise ValueError(f"{weights}: no such file; {MEND}")
+    try:
+        with safe_open(weights, framework="pt") as file:
+            if (file.metadata() or {}).get("format") != "pt":
+                raise SafetensorError("its metadata does not say format pt")
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{weights}: damaged header ({error}); {MEND}") from error
+
+
+def read_json(file: Path) -> dict:
+    """The JSON object in `file`.
+
+    Raises:
+        ValueError: no such file, or not a JSON object.
+    """
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror}; {MEND}") from error
+    except ValueError as error:
+        raise ValueError(f"{file}: not JSON ({error}); {MEND}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{file}: expected a JSON object, got a {type(values).__name__}; {MEND}")
+    return values
+
+
+def _some(names: list[str], most: int = 4) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

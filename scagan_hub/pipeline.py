@@ -1,0 +1,269 @@
+"""The whole road from a photo and a pose to a picture, top to bottom.
+
+    source_image, source_pose ─► encode ─► EncodedSource: picture, edges, pose, style modulations
+    target_pose ─► render: edge prior, aligned source ─► PCTNet ─► target_edge ─► ISNet ─► image
+
+Geometry is computed in float32; the nets run in their own dtype, on their own device.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers.utils import BaseOutput
+from diffusers.utils.torch_utils import randn_tensor
+from PIL import Image
+
+from .arguments import listed, matching, paired, read_pose, scaled
+from .content import Content, edge_image, edge_tensor
+from .models.is_net import ISNet
+from .models.pct_net import PCTNet
+from .photo import fit_photo, open_image
+from .pose import Pose
+from .saved import SavedPipeline
+
+UNKNOWN_SIZE = (1, 1)  # of a JSON that doesn't say how large its picture is: such a pose is always fitted
+OUTPUT_TYPES = ("pil", "np", "pt")
+
+
+@dataclass
+class ScaGanOutput(BaseOutput):
+    """What `ScaGan` returns.
+
+    Args:
+        images: the generated pictures: list of PIL, or (N,H,W,3) array or (N,3,H,W) tensor in [0, 1].
+        edges: the predicted edges, dark lines on light: PIL "L", or (N,H,W,1) array or (N,1,H,W) tensor.
+        target_poses: the poses that the pictures were made for, in their pixels.
+    """
+
+    images: list[Image.Image] | np.ndarray | torch.Tensor
+    edges: list[Image.Image] | np.ndarray | torch.Tensor
+    target_poses: list[Pose]
+
+
+@dataclass
+class EncodedSource:
+    """All that is needed of S source pictures, whatever the target poses.
+
+    Args:
+        image: (S,3,H,W) in [-1, 1], float32, cropped round the person and letterboxed.
+        edge: (S,1,H,W) in [-1, 1], float32, light lines on dark.
+        poses: S poses in the pixels of `image`.
+        style_modulations: see `ISNet.style_modulations`.
+    """
+
+    image: torch.Tensor
+    edge: torch.Tensor
+    poses: list[Pose]
+    style_modulations: list[list[torch.Tensor]]
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+
+class ScaGan(SavedPipeline):
+    """Makes the picture of a person in another pose.
+
+    Args:
+        pct_net: predicts the target's edges.
+        is_net: renders the picture from style, edges and pose.
+        content: what the nets are fed; its `image_size` is the size of the pictures.
+
+    Raises:
+        ValueError: when the components don't fit each other.
+    """
+
+    COMPONENTS = {"pct_net": PCTNet, "is_net": ISNet, "content": Content}
+    model_cpu_offload_seq = "pct_net->is_net"
+
+    def __init__(self, pct_net: PCTNet, is_net: ISNet, content: Content):
+        super().__init__()
+        _check_components(pct_net, is_net, content)
+        self.register_modules(pct_net=pct_net, is_net=is_net, content=content)
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        source_image,
+        target_pose,
+        source_pose=None,
+        source_edge=None,
+        noise: torch.Tensor | None = None,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        output_type: str = "pil",
+    ) -> ScaGanOutput:
+        """Generate pictures: of one source and many poses, many sources and one pose, or as many of either.
+
+        Args:
+            source_image: photo(s) of one person each: PIL, path or file, of any size and mode. A picture of
+                the model's size is taken as it is, another is cropped round the person and letterboxed.
+            target_pose: `Pose`(s), or what one can be had from: a photo, OpenPose JSON (path, text or dict).
+                A pose of a picture of the model's size is taken as it is; any other, or one whose JSON doesn't
+                tell the size, is brought to the source person's size and place.
+            source_pose: likewise, in the source image's pixels; detected where it is None.
+            source_edge: PIL "L" image(s) of dark lines on light, of the source image's size; None: XDoG.
+            noise: z (N,noise_size) for a model that starts from noise; None: drawn with `generator`.
+            generator: seeds the noise: one for all pictures, or one a picture.
+            output_type: "pil", "np" or "pt", see `ScaGanOutput`.
+
+        Raises:
+            ValueError: unreadable picture or pose, nobody in a photo, or arguments that don't fit each other.
+        """
+        if output_type not in OUTPUT_TYPES:
+            raise ValueError(f"output_type: expected one of {OUTPUT_TYPES}, got {output_type!r}")
+        source = self.encode(source_image, source_pose, source_edge)
+        pairs = paired(listed(target_pose), source.poses)
+        poses = [self._target_pose(value, source_pose) for value, source_pose in pairs]
+        image, target_edge = self.render(source, poses, self._noise(noise, generator, len(poses)))
+        return ScaGanOutput(_pictures(image, output_type), _edges(target_edge, output_type), poses)
+
+    @torch.inference_mode()
+    def animate(
+        self,
+        source_image,
+        poses: Sequence,
+        source_pose=None,
+        source_edge=None,
+        noise: torch.Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> list[Image.Image]:
+        """One person in many poses, one after the other; the source is encoded once.
+
+        Args:
+            poses: as `target_pose` of `__call__`, in the order of the pictures.
+            noise: z (1,noise_size), the same for every picture.
+            others: as for `__call__`, for one source.
+
+        Returns:
+            a PIL picture a pose. Progress is shown as for any diffusers pipeline (`set_progress_bar_config`).
+        """
+        source = self.encode(source_image, source_pose, source_edge)
+        if len(source) != 1:
+            raise ValueError(
+                f"animate: expected one source image, got {len(source)}; call it for each of them"
+            )
+        noise = self._noise(noise, generator, 1)
+        pictures = []
+        for value in self.progress_bar(list(poses)):
+            pose = self._target_pose(value, source.poses[0])
+            pictures += _pictures(self.render(source, [pose], noise)[0], "pil")
+        return pictures
+
+    @torch.inference_mode()
+    def encode(self, source_image, source_pose=None, source_edge=None) -> EncodedSource:
+        """Everything that depends on the source alone; arguments as for `__call__`."""
+        images = [open_image(image) for image in listed(source_image)]
+        given_poses = matching("source_pose", source_pose, images)
+        given_edges = matching("source_edge", source_edge, images)
+        fitted = [self._fit_source(*source) for source in zip(images, given_poses, given_edges, strict=True)]
+        images, poses, edges = zip(*fitted, strict=True)
+        image = torch.cat([_tensor(image) for image in images]).to(self.device)  # (S,3,H,W)
+        edge = self.content.edges(image)  # (S,1,H,W)
+        for i, given in enumerate(edges):
+            if given is not None:
+                edge[i] = edge_tensor(given)[0].to(edge)
+        style = self.is_net.encode(image.to(self.is_net.dtype))
+        return EncodedSource(image, edge, list(poses), self.is_net.style_modulations(style))
+
+    @torch.inference_mode()
+    def render(self, source: EncodedSource, target_poses: list[Pose], noise: torch.Tensor | None = None):
+        """The nets' part of the road.
+
+        Args:
+            source: of 1 or N pictures.
+            target_poses: N poses in the pixels of the generated pictures.
+            noise: z (N,noise_size) for a model that starts from noise.
+
+        Returns:
+            image (N,3,H,W) and target_edge (N,1,H,W), both in [-1, 1].
+        """
+        n = len(target_poses)
+        if len(source) not in (1, n):
+            raise ValueError(f"render: expected 1 or {n} sources for {n} target poses, got {len(source)}")
+        image, edge = (x.expand(n, -1, -1, -1) for x in (source.image, source.edge))
+        source_pose = self._keypoints(source.poses).expand(n, -1, -1)  # (N,18,3)
+        target_pose = self._keypoints(target_poses)
+        pose_map = self.content.heatmaps(target_pose)  # (N,18,H,W)
+        prior, aligned = self.content.transfer(image, edge, source_pose, target_pose)
+
+        dtype = self.pct_net.dtype
+        target_edge = self.pct_net(edge.to(dtype), pose_map.to(dtype), prior.to(dtype))  # (N,1,H,W)
+        dtype = self.is_net.dtype
+        contents = [None if x is None else x.to(dtype) for x in (target_edge, pose_map, aligned, noise)]
+        return self.is_net.decode(source.style_modulations, *contents), target_edge
+
+    def _fit_source(self, image: Image.Image, pose, edge: Image.Image | None):
+        """Picture, pose and edges of one source, brought to the model's size alike."""
+        if pose is None:
+            pose = Pose.detect(image)
+        else:
+            pose = scaled(read_pose(pose, image.size), image.size)
+        fitted, fitted_pose = fit_photo(image, pose, self.picture_size)
+        if edge is not None:
+            edge = open_image(edge)
+            if edge.size != image.size:
+                raise ValueError(
+                    f"source_edge: expected the source image's size {image.size}, got {edge.size}"
+                )
+            edge, _ = fit_photo(edge, pose, self.picture_size)
+        return fitted, fitted_pose.drop_outside(), edge
+
+    def _target_pose(self, value, source_pose: Pose) -> Pose:
+        pose = read_pose(value, UNKNOWN_SIZE)
+        if pose.size != self.picture_size:
+            pose = pose.fit_to(source_pose)
+        return pose.drop_outside()
+
+    def _keypoints(self, poses: list[Pose]) -> torch.Tensor:
+        return torch.from_numpy(np.stack([pose.keypoints for pose in poses])).to(self.device)
+
+    def _noise(self, noise, generator, n: int) -> torch.Tensor | None:
+        if self.is_net.config.start != "noise":
+            if noise is not None:
+                raise ValueError("noise: this model starts from the pose and takes none; leave it out")
+            return None
+        shape = (n, self.is_net.config.noise_size)
+        if noise is None:
+            return randn_tensor(shape, generator=generator, device=self.device)
+        if tuple(noise.shape) != shape:
+            raise ValueError(f"noise: expected shape {shape}, got {tuple(noise.shape)}")
+        return noise.to(self.device)
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """(width, height) of the pictures, as Pillow has it."""
+        height, width = self.content.config.image_size
+        return width, height
+
+
+def _check_components(pct_net: PCTNet, is_net: ISNet, content: Content):
+    pairs = {
+        "image_size": (tuple(is_net.config.image_size), tuple(content.config.image_size)),
+        "prior_channels": (pct_net.config.prior_channels, content.prior_channels),
+        "aligned_channels": (is_net.config.aligned_channels, 4 if content.config.alignment == "limbs" else 0),
+    }
+    for name, (net, fed) in pairs.items():
+        if net != fed:
+            raise ValueError(f"ScaGan: the nets are configured for {name} {net}, the content gives {fed}")
+
+
+def _tensor(image: Image.Image) -> torch.Tensor:
+    """PIL RGB -> (1,3,H,W) in [-1, 1]."""
+    return (torch.from_numpy(np.array(image, dtype=np.float32)) / 127.5 - 1).permute(2, 0, 1)[None]
+
+
+def _pictures(images: torch.Tensor, output_type: str):
+    """(N,C,H,W) in [-1, 1] -> one of `OUTPUT_TYPES`."""
+    images = (images.float() / 2 + 0.5).clamp(0, 1)
+    if output_type == "pt":
+        return images
+    images = images.permute(0, 2, 3, 1).cpu().numpy()
+    if output_type == "np":
+        return images
+    return [Image.fromarray(np.rint(image * 255).astype(np.uint8)) for image in images]
+
+
+def _edges(edges: torch.Tensor, output_type: str):
+    """(N,1,H,W) in [-1, 1], light lines on dark -> dark lines on light."""
+    return edge_image(edges) if output_type == "pil" else _pictures(-edges, output_type)

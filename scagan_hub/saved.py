@@ -1,0 +1,101 @@
+"""How a pipeline goes to disk and to the Hub and comes back: strictly, whole or not at all, with its card."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from diffusers import DiffusionPipeline, ModelMixin
+
+from . import card, loading
+from .writing import whole_folder
+
+REPORT = "report.json"
+HUB_OPTIONS = {"revision", "cache_dir", "token", "local_files_only", "force_download"}
+
+
+class SavedPipeline(DiffusionPipeline):
+    """A `DiffusionPipeline` that refuses damaged files, never leaves half a model, and writes its own card.
+
+    Subclasses name their components in `COMPONENTS`.
+
+    Attributes:
+        report: what was measured on these weights (see `scagan_hub.card`), saved with them; None where
+            nothing was. Whoever changes the weights replaces it.
+    """
+
+    COMPONENTS: dict[str, type] = {}
+
+    def __init__(self):
+        super().__init__()
+        self.report: dict | None = None
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, **kwargs):
+        """Load a model from a folder or from the Hub, strictly.
+
+        Args:
+            pretrained_model_name_or_path: a folder made by `save_pretrained`, or a Hub id ("owner/name").
+            kwargs: as for `DiffusionPipeline.from_pretrained`: `torch_dtype`, `variant`, `revision`,
+                `cache_dir`, `token`, `local_files_only`, or a component to use in place of the saved one.
+
+        Raises:
+            ValueError: no such model; a file missing or damaged; a tensor missing, superfluous or misshapen.
+        """
+        hub = {key: kwargs.pop(key) for key in HUB_OPTIONS & kwargs.keys()}
+        folder = loading.model_folder(pretrained_model_name_or_path, **hub)
+        loading.check_index(folder, cls.__name__, cls.COMPONENTS)
+        for name in cls.COMPONENTS.keys() - kwargs.keys():
+            component = cls.COMPONENTS[name]
+            if issubclass(component, ModelMixin):
+                loading.check_model(folder / name, component, kwargs.get("variant"))
+            else:
+                loading.build(folder / name, component)
+        report = loading.read_json(folder / REPORT) if (folder / REPORT).exists() else None
+        pipe = super().from_pretrained(folder, use_safetensors=True, **kwargs)
+        pipe.report = report
+        return pipe
+
+    def save_pretrained(self, save_directory: str | os.PathLike, variant: str | None = None):
+        """Write weights (safetensors), configurations, measured report and model card: all of it, or nothing.
+
+        Args:
+            save_directory: a folder; it is made, or the files of an earlier model in it are replaced.
+            variant: goes into the weights' file names, as in diffusers ("fp16").
+
+        Raises:
+            ValueError: when it cannot be written.
+        """
+        with whole_folder(save_directory) as folder:
+            self._write(folder, variant)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        commit_message: str = "Upload model",
+        private: bool | None = None,
+        token: str | None = None,
+        create_pr: bool = False,
+        variant: str | None = None,
+    ) -> str:
+        """Upload what `save_pretrained` writes; arguments as for any diffusers pipeline.
+
+        Returns:
+            the commit's address.
+        """
+        from huggingface_hub import HfApi
+
+        api = HfApi(token=token)
+        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+        with tempfile.TemporaryDirectory() as folder:
+            self._write(Path(folder), variant, repo_id)
+            return api.upload_folder(
+                repo_id=repo_id, folder_path=folder, commit_message=commit_message, create_pr=create_pr
+            )
+
+    def _write(self, folder: Path, variant: str | None, name: str = "path/to/this/folder"):
+        super().save_pretrained(folder, variant=variant)
+        configs = {part: dict(getattr(self, part).config) for part in self.COMPONENTS}
+        (folder / "README.md").write_text(card.render(configs, self.report, name), encoding="utf-8")
+        if self.report is not None:
+            (folder / REPORT).write_text(json.dumps(self.report, indent=2) + "\n", encoding="utf-8")
