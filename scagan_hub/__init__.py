@@ -5,9 +5,9 @@ from pathlib import Path
 
 DEMO_MODEL = str(Path(__file__).parent / "assets" / "demo")
 
-_LAZY = {"ScaGan": ".pipeline", "Pose": ".pose"}
+_LAZY = {"ScaGan": ".pipeline", "ScaGanOutput": ".pipeline", "Pose": ".pose"}
 
-__all__ = ["DEMO_MODEL", "Pose", "ScaGan"]
+__all__ = ["DEMO_MODEL", "Pose", "ScaGan", "ScaGanOutput"]
 
 
 def __getattr__(name: str):

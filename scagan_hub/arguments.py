@@ -4,8 +4,10 @@ import os
 
 from .pose import Pose
 
+UNKNOWN_SIZE = (1, 1)  # no picture is that small, so that a pose of this size is always fitted to another
 
-def read_pose(value, size: tuple[int, int] | None = None) -> Pose:
+
+def read_pose(value, size: tuple[int, int] = UNKNOWN_SIZE) -> Pose:
     """A pose from a `Pose`, a photo (PIL, path or file), or OpenPose JSON (path, text or dict).
 
     Args:

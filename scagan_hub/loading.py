@@ -1,17 +1,14 @@
 """What stands between a folder and a model: every file is looked at before it is loaded.
 
-diffusers only warns about a missing tensor (and leaves it without storage) and ignores a superfluous one. Here
-the headers of the safetensors files are compared with the model that the configuration describes, which costs
-a few milliseconds, and any difference is an error that names the file and the tensor.
+diffusers only warns about a missing tensor (and leaves it without storage) and ignores a superfluous one.
+Here the headers of the safetensors files are compared with the model that the configuration describes, which
+costs a few milliseconds, and any difference is an error that names the file and the tensor. The imports wait
+for that: finding the folder alone loads no torch.
 """
 
 import inspect
 import json
 from pathlib import Path
-
-from accelerate import init_empty_weights
-from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
-from safetensors import SafetensorError, safe_open
 
 MEND = "save the model again with save_pretrained, or fetch the folder anew"
 
@@ -71,6 +68,8 @@ def build(folder: Path, cls: type):
     Raises:
         ValueError: no configuration, not JSON, a key that `cls` does not know, or a value it does not take.
     """
+    from accelerate import init_empty_weights
+
     file = folder / cls.config_name
     config = read_json(file)
     known = inspect.signature(cls.__init__).parameters
@@ -90,6 +89,8 @@ def check_model(folder: Path, cls: type, variant: str | None = None):
     Raises:
         ValueError: naming the file, the tensors and how to mend it.
     """
+    from diffusers.utils import SAFETENSORS_WEIGHTS_NAME
+
     model = build(folder, cls)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
@@ -118,6 +119,8 @@ def read_shapes(weights: Path) -> dict[str, tuple[int, ...]]:
     Raises:
         ValueError: no such file, or its header is damaged.
     """
+    from safetensors import SafetensorError, safe_open
+
     if not weights.is_file():
         raise ValueError(f"{weights}: no such file; {MEND}")
     try:

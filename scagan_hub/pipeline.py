@@ -23,7 +23,6 @@ from .photo import fit_photo, open_image
 from .pose import Pose
 from .saved import SavedPipeline
 
-UNKNOWN_SIZE = (1, 1)  # of a JSON that doesn't say how large its picture is: such a pose is always fitted
 OUTPUT_TYPES = ("pil", "np", "pt")
 
 
@@ -99,8 +98,8 @@ class ScaGan(SavedPipeline):
             source_image: photo(s) of one person each: PIL, path or file, of any size and mode. A picture of
                 the model's size is taken as it is, another is cropped round the person and letterboxed.
             target_pose: `Pose`(s), or what one can be had from: a photo, OpenPose JSON (path, text or dict).
-                A pose of a picture of the model's size is taken as it is; any other, or one whose JSON doesn't
-                tell the size, is brought to the source person's size and place.
+                A pose of a picture of the model's size is taken as it is; any other, or one whose JSON tells
+                no size, is brought to the source person's size and place.
             source_pose: likewise, in the source image's pixels; detected where it is None.
             source_edge: PIL "L" image(s) of dark lines on light, of the source image's size; None: XDoG.
             noise: z (N,noise_size) for a model that starts from noise; None: drawn with `generator`.
@@ -112,9 +111,10 @@ class ScaGan(SavedPipeline):
         """
         if output_type not in OUTPUT_TYPES:
             raise ValueError(f"output_type: expected one of {OUTPUT_TYPES}, got {output_type!r}")
+        targets = [read_pose(value) for value in listed(target_pose)]
+        paired(targets, listed(source_image))
         source = self.encode(source_image, source_pose, source_edge)
-        pairs = paired(listed(target_pose), source.poses)
-        poses = [self._target_pose(value, source_pose) for value, source_pose in pairs]
+        poses = [self._placed(pose, of) for pose, of in paired(targets, source.poses)]
         image, target_edge = self.render(source, poses, self._noise(noise, generator, len(poses)))
         return ScaGanOutput(_pictures(image, output_type), _edges(target_edge, output_type), poses)
 
@@ -138,16 +138,15 @@ class ScaGan(SavedPipeline):
         Returns:
             a PIL picture a pose. Progress is shown as for any diffusers pipeline (`set_progress_bar_config`).
         """
+        if len(listed(source_image)) != 1:
+            raise ValueError("animate: expected one source image, got several; call it for each of them")
+        targets = [read_pose(value) for value in poses]
         source = self.encode(source_image, source_pose, source_edge)
-        if len(source) != 1:
-            raise ValueError(
-                f"animate: expected one source image, got {len(source)}; call it for each of them"
-            )
         noise = self._noise(noise, generator, 1)
         pictures = []
-        for value in self.progress_bar(list(poses)):
-            pose = self._target_pose(value, source.poses[0])
-            pictures += _pictures(self.render(source, [pose], noise)[0], "pil")
+        for target in self.progress_bar(targets):
+            image, _ = self.render(source, [self._placed(target, source.poses[0])], noise)
+            pictures += _pictures(image, "pil")
         return pictures
 
     @torch.inference_mode()
@@ -195,10 +194,7 @@ class ScaGan(SavedPipeline):
 
     def _fit_source(self, image: Image.Image, pose, edge: Image.Image | None):
         """Picture, pose and edges of one source, brought to the model's size alike."""
-        if pose is None:
-            pose = Pose.detect(image)
-        else:
-            pose = scaled(read_pose(pose, image.size), image.size)
+        pose = Pose.detect(image) if pose is None else scaled(read_pose(pose, image.size), image.size)
         fitted, fitted_pose = fit_photo(image, pose, self.picture_size)
         if edge is not None:
             edge = open_image(edge)
@@ -209,11 +205,9 @@ class ScaGan(SavedPipeline):
             edge, _ = fit_photo(edge, pose, self.picture_size)
         return fitted, fitted_pose.drop_outside(), edge
 
-    def _target_pose(self, value, source_pose: Pose) -> Pose:
-        pose = read_pose(value, UNKNOWN_SIZE)
-        if pose.size != self.picture_size:
-            pose = pose.fit_to(source_pose)
-        return pose.drop_outside()
+    def _placed(self, target: Pose, source: Pose) -> Pose:
+        """A target pose in the pixels of the generated picture."""
+        return (target if target.size == self.picture_size else target.fit_to(source)).drop_outside()
 
     def _keypoints(self, poses: list[Pose]) -> torch.Tensor:
         return torch.from_numpy(np.stack([pose.keypoints for pose in poses])).to(self.device)
