@@ -24,7 +24,7 @@ class StyleBlock(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int, norm: str):
         super().__init__()
         middle = max(channels_in, channels_out)
-        first = dict(kernel_size=kernel, stride=stride, padding=kernel // 2, padding_mode="reflect")
+        first = {"kernel_size": kernel, "stride": stride, "padding": kernel // 2, "padding_mode": "reflect"}
         self.shortcut = nn.Conv2d(channels_in, channels_out, **first)
         self.conv_0 = nn.Conv2d(channels_in, middle, **first)
         self.conv_1 = nn.Conv2d(middle, channels_out, 3, padding=1, padding_mode="reflect")

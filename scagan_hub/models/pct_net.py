@@ -48,7 +48,7 @@ class PCTNet(ModelMixin, ConfigMixin):
         self.down_1 = nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1, bias=False)
         self.down_norm_1 = nn.BatchNorm2d(4 * width)
         self.blocks = nn.Sequential(*(ResidualBlock(4 * width) for _ in range(residual_blocks)))
-        transposed = dict(kernel_size=3, stride=2, padding=1, output_padding=1, bias=False)
+        transposed = {"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1, "bias": False}
         self.up_0 = nn.ConvTranspose2d(4 * width, 2 * width, **transposed)
         self.up_norm_0 = nn.BatchNorm2d(2 * width)
         self.up_1 = nn.ConvTranspose2d(2 * width, width, **transposed)

@@ -1,0 +1,220 @@
+"""The training loop: batches in, two phases, checkpoints, held-out figures and pictures out."""
+
+import dataclasses
+import json
+import time
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from ..content import Content
+from ..data import PairSampler, PosePairs
+from ..evaluation import l1, ssim
+from ..models import ISNet, PCTNet
+from ..models.content_style import Modulation
+from ..models.features import load_features
+from ..pipeline import ScaGan
+from . import checkpoint
+from .config import MODELS, TrainConfig
+from .phase import Phase
+
+
+class Trainer:
+    """Everything a run holds; `run` is the loop."""
+
+    def __init__(self, config: TrainConfig):
+        self.config = config
+        self.train_set, self.held_out = (PosePairs(config.data, split) for split in ("train", "test"))
+        features = load_features(config.features)
+        self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
+        set_seed(config.seed, device_specific=True)
+        self.device = self.accelerator.device
+        settings = MODELS[config.preset]
+        self.content = Content(**settings["content"])
+        self.is_net = ISNet(**settings["is_net"])
+        self.pct_net = PCTNet(**settings["pct_net"])
+        if config.pct_net is not None:
+            self.pct_net = ScaGan.from_pretrained(str(config.pct_net)).pct_net
+        else:
+            initialise(self.pct_net, config.init)
+        initialise(self.is_net, config.init)
+        for net in (self.pct_net, self.is_net, features):
+            if net is not None:
+                net.to(self.device, memory_format=torch.channels_last)
+        phases = ("pct", "is") if config.phase == "both" else (config.phase,)
+        nets = {"pct": (self.pct_net, 1), "is": (self.is_net, 3)}
+        self.phases = {name: Phase(name, *nets[name], config, features, self.accelerator) for name in phases}
+        if "pct" not in self.phases:
+            self.pct_net.requires_grad_(False).eval()
+        self.record = {
+            "step": 0,
+            "seconds": 0.0,
+            "config": json.loads(json.dumps(dataclasses.asdict(config), default=str)),
+        }
+
+    def run(self) -> None:
+        self._resume()
+        batches = self._batches()
+        started, previous = time.monotonic(), self.record["seconds"]
+        for step, batch in enumerate(batches, start=self.record["step"]):
+            self._set_rates(step)
+            terms = self._step(batch, step)
+            done = step + 1
+            self.record.update(step=done, seconds=previous + time.monotonic() - started)
+            if done % 50 == 0 or done == self.config.steps:
+                self._log(terms, step=done)
+            if done % self.config.evaluate_every == 0 or done == self.config.steps:
+                self.evaluate()
+            if done % self.config.save_every == 0 or done == self.config.steps:
+                self.save()
+
+    def _step(self, batch: dict, step: int) -> dict:
+        x = self._prepare(batch)
+        terms = {}
+        if "pct" in self.phases:
+            inputs = (x["source_edge"], x["pose_map"], x["prior"])
+            edge, figures = self.phases["pct"].step(
+                inputs, x["target_edge"], x["source_edge"], x["pose_map"], step
+            )
+            terms.update(figures)
+        else:
+            with torch.no_grad(), self.accelerator.autocast():
+                edge = self.pct_net(x["source_edge"], x["pose_map"], x["prior"]).float()
+        if "is" in self.phases:
+            inputs = (x["source_image"], edge, x["pose_map"], x["aligned"])
+            _, figures = self.phases["is"].step(
+                inputs, x["target_image"], x["source_image"], x["pose_map"], step
+            )
+            terms.update(figures)
+        return terms
+
+    @torch.no_grad()
+    def _prepare(self, batch: dict) -> dict:
+        """uint8 pictures and poses of a batch -> all that the nets are fed."""
+        x = {role: scaled(batch[role].to(self.device)) for role in ("source_image", "target_image")}
+        source_pose, target_pose = batch["source_pose"].to(self.device), batch["target_pose"].to(self.device)
+        x["source_edge"], x["target_edge"] = (
+            self.content.edges(x[f"{role}_image"]) for role in ("source", "target")
+        )
+        x["pose_map"] = self.content.heatmaps(target_pose)
+        x["prior"], x["aligned"] = self.content.transfer(
+            x["source_image"], x["source_edge"], source_pose, target_pose
+        )
+        return {
+            key: value if value is None else value.contiguous(memory_format=torch.channels_last)
+            for key, value in x.items()
+        }
+
+    def _batches(self):
+        config, processes = self.config, self.accelerator.num_processes
+        total = config.batch_size * processes
+        sampler = PairSampler(
+            len(self.train_set), config.seed, self.record["step"] * total, config.steps * total
+        )
+        loader = DataLoader(
+            self.train_set, config.batch_size, sampler=sampler, num_workers=config.workers, drop_last=True
+        )
+        return self.accelerator.prepare_data_loader(loader, device_placement=False)
+
+    def _set_rates(self, step: int) -> None:
+        decay_from, steps = self.config.decay_from, self.config.steps
+        factor = 1.0 if decay_from is None or step < decay_from else (steps - step) / (steps - decay_from)
+        for phase in self.phases.values():
+            phase.set_rate(factor)
+
+    def _resume(self) -> None:
+        folder = self.config.output / "checkpoints"
+        newest = checkpoint.latest(folder) if self.config.resume == "latest" else None
+        if newest is not None:
+            kept = checkpoint.load(self.accelerator, newest)
+            self.record.update(step=kept["step"], seconds=kept["seconds"])
+            self.accelerator.print(f"resumed from {newest}")
+
+    def save(self) -> None:
+        """A checkpoint, and the averaged weights as a ScaGan folder."""
+        checkpoint.save(
+            self.accelerator,
+            self.config.output / "checkpoints",
+            self.record["step"],
+            self.config.keep,
+            self.record,
+        )
+        if self.accelerator.is_main_process:
+            self.averaged().save_pretrained(self.config.output / "model")
+
+    def averaged(self) -> ScaGan:
+        """The pipeline of the averaged weights, on the CPU."""
+        settings = MODELS[self.config.preset]
+        nets = {"pct": PCTNet(**settings["pct_net"]), "is": ISNet(**settings["is_net"])}
+        for name, net in nets.items():
+            if name in self.phases:
+                net.load_state_dict(self.phases[name].ema.average)
+            else:
+                net.load_state_dict(self.pct_net.state_dict())
+        return ScaGan(pct_net=nets["pct"].eval(), is_net=nets["is"].eval(), content=self.content)
+
+    @torch.no_grad()
+    def evaluate(self) -> None:
+        """Held-out figures of the averaged weights, and a grid: source, aligned, edges, result, truth."""
+        if not self.accelerator.is_main_process:
+            return
+        pipe = self.averaged()
+        order = np.random.RandomState(0).permutation(len(self.held_out))[: self.config.evaluate_pairs]
+        made, truth, rows = [], [], []
+        for start in range(0, len(order), 8):
+            items = [self.held_out[int(i)] for i in order[start : start + 8]]
+            batch = torch.utils.data.default_collate(items)
+            x = {k: v if v is None else v.cpu() for k, v in self._prepare(batch).items()}
+            edge = pipe.pct_net(x["source_edge"], x["pose_map"], x["prior"])
+            image = pipe.is_net(x["source_image"], edge, x["pose_map"], x["aligned"])
+            made.append(pixels(image))
+            truth.append(pixels(x["target_image"]))
+            aligned = x["source_image"] if x["aligned"] is None else x["aligned"][:, :3]
+            columns = (x["source_image"], aligned, edge.expand(-1, 3, -1, -1), image, x["target_image"])
+            rows += list(np.concatenate([pixels(column) for column in columns], axis=2))
+        made, truth = np.concatenate(made), np.concatenate(truth)
+        self._log({"held_out/ssim": ssim(made, truth).mean(), "held_out/l1": l1(made, truth).mean()})
+        side_by_side = np.concatenate([np.concatenate(rows[i : i + 4], axis=0) for i in (0, 4)], axis=1)
+        folder = self.config.output / "pictures"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(side_by_side).save(folder / f"step-{self.record['step']:08d}.png")
+
+    def _log(self, figures: dict, **more) -> None:
+        figures = {key: round(float(value), 5) for key, value in figures.items()}
+        hours = self.record["seconds"] / 3600
+        total = self.config.batch_size * self.accelerator.num_processes
+        samples = self.record["step"] * total
+        line = {"step": self.record["step"], "hours": round(hours, 4), "samples": samples, **more, **figures}
+        if self.accelerator.is_main_process:
+            self.config.output.mkdir(parents=True, exist_ok=True)
+            with (self.config.output / "log.jsonl").open("a") as file:
+                file.write(json.dumps(line) + "\n")
+            self.accelerator.print(json.dumps(line), flush=True)
+
+
+def initialise(net: torch.nn.Module, form: str) -> None:
+    """Draws a net's weights: N(0, .02), or Kaiming's where nothing normalises what a layer gives on; gammas at one."""
+    for name, module in net.named_modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d | torch.nn.Linear):
+            if form == "kaiming" and not name.endswith(("affine", "out")):
+                torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            else:
+                torch.nn.init.normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                torch.nn.init.zeros_(module.bias)
+        if isinstance(module, Modulation):
+            torch.nn.init.ones_(module.affine.bias[: len(module.affine.bias) // 2])
+
+
+def scaled(image: torch.Tensor) -> torch.Tensor:
+    """uint8 0..255 -> float [-1, 1]."""
+    return image.float() / 127.5 - 1
+
+
+def pixels(image: torch.Tensor) -> np.ndarray:
+    """(N,3,H,W) in [-1, 1] -> uint8 (N,H,W,3)."""
+    return ((image.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()

@@ -1,0 +1,87 @@
+"""The objective of one phase: discriminators D_s and D_c, feature net, and the weighted sum of the four terms."""
+
+import torch
+import torch.nn.functional as F
+
+from ..losses import adversarial_loss, appearance_loss, contextual_loss, perceptual_loss
+from ..models import PatchDiscriminator, ResNetDiscriminator
+from .config import TrainConfig
+
+DISCRIMINATORS = {"resnet": ResNetDiscriminator, "patch": PatchDiscriminator}
+
+
+def discriminators(channels: int, config: TrainConfig) -> torch.nn.ModuleDict:
+    """`style`: D_s judges (picture, source); `content`: D_c judges (picture, target pose)."""
+    kind, width = DISCRIMINATORS[config.discriminator], config.discriminator_width
+    return torch.nn.ModuleDict(
+        {"style": kind(2 * channels, width=width), "content": kind(channels + 18, width=width)}
+    )
+
+
+def views(tensors: list[torch.Tensor], scale: int, step: int) -> list[torch.Tensor]:
+    """What features and discriminators see of (B,C,H,W) tensors: all smaller, or one full-size window of each."""
+    if scale == 1:
+        return tensors
+    if step % 2 == 0:
+        return [F.avg_pool2d(x, scale) for x in tensors]
+    height, width = (size // scale for size in tensors[0].shape[2:])
+    top, left = (int(torch.randint(size * (scale - 1) + 1, ())) for size in (height, width))
+    return [x[:, :, top : top + height, left : left + width] for x in tensors]
+
+
+class Objective:
+    """Losses of a generator and its two discriminators.
+
+    Args:
+        discriminators: see the function of that name.
+        features: a frozen VGG or None.
+        contextual: whether the contextual term is part of it (phase 2).
+    """
+
+    def __init__(self, config: TrainConfig, discriminators, features, contextual: bool):
+        self.config, self.discriminators, self.features = config, discriminators, features
+        self.contextual_layers = config.contextual_layers if contextual else ()
+
+    def generator(self, generated, target, source, pose_map, step: int) -> dict[str, torch.Tensor]:
+        """The weighted terms, and "total"; pictures or edge maps (B,C,H,W) in [-1, 1]."""
+        weights, terms = self.config.weights, {}
+        terms["appearance"] = weights.appearance * appearance_loss(generated, target)
+        if self.features is None and step < self.config.adversarial_from:
+            return {**terms, "total": terms["appearance"]}
+        seen = views([generated, target, source, pose_map], self.config.view_scale, step)
+        if self.features is not None:
+            terms.update(self._feature_terms(*seen[:2]))
+        if step >= self.config.adversarial_from:
+            scores = [net(seen[0], c) for net, c in zip(self.discriminators.values(), seen[2:], strict=True)]
+            losses = [adversarial_loss(s, True, self.config.adversarial_form) for s in scores]
+            terms["adversarial"] = weights.adversarial * sum(losses) / 2
+        return {**terms, "total": sum(terms.values())}
+
+    def discriminator(self, generated, target, source, pose_map, step: int) -> torch.Tensor:
+        """Both discriminators' loss on a detached `generated`."""
+        generated, target, *conditions = views(
+            [generated.detach(), target, source, pose_map], self.config.view_scale, step
+        )
+        form, total = self.config.adversarial_form, 0.0
+        for net, condition in zip(self.discriminators.values(), conditions, strict=True):
+            total = total + adversarial_loss(net(target, condition), True, form)
+            total = total + adversarial_loss(net(generated, condition), False, form)
+        return self.config.weights.adversarial * total / 2
+
+    def _feature_terms(self, generated, target) -> dict[str, torch.Tensor]:
+        weights, perceptual = self.config.weights, self.config.perceptual_layers
+        layers = (*perceptual, *(layer for layer in self.contextual_layers if layer not in perceptual))
+        generated, target = (x.expand(-1, 3, -1, -1) for x in (generated, target))
+        made = self.features(generated, layers)
+        with torch.no_grad():
+            wanted = self.features(target, layers)
+        made, wanted = ({k: v.float() for k, v in x.items()} for x in (made, wanted))
+        chosen = {layer: made[layer] for layer in perceptual}
+        terms = {
+            "perceptual": weights.perceptual
+            * perceptual_loss(chosen, wanted, self.config.relative_perceptual)
+        }
+        if self.contextual_layers:
+            losses = [contextual_loss(made[layer], wanted[layer]) for layer in self.contextual_layers]
+            terms["contextual"] = weights.contextual * sum(losses)
+        return terms
