@@ -39,7 +39,7 @@ def model_folder(name, **hub) -> Path:
     except HFValidationError as error:
         raise ValueError(f"neither a folder nor a Hub id (owner/name): {name!r}") from error
     except Exception as error:  # the Hub's client raises those of its HTTP library as well as its own
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
         raise ValueError(
             f"no model folder {name}, and the Hub gave no such model ({reason}): check the name and the "
             "network, or give a folder made by save_pretrained"

@@ -36,7 +36,7 @@ class SavedPipeline(DiffusionPipeline):
 
         Args:
             pretrained_model_name_or_path: a folder made by `save_pretrained`, or a Hub id ("owner/name").
-            kwargs: as for `DiffusionPipeline.from_pretrained`: `torch_dtype`, `variant`, `revision`,
+            kwargs: as for `DiffusionPipeline.from_pretrained`: `dtype`, `variant`, `revision`,
                 `cache_dir`, `token`, `local_files_only`, or a component to use in place of the saved one.
 
         Raises:

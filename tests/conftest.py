@@ -1,0 +1,67 @@
+"""Tiny real components, seeded: every part is the shipped one, only small and untrained."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scagan_hub import Pose, ScaGan
+from scagan_hub.content import Content
+from scagan_hub.models import ISNet, PCTNet
+
+HEIGHT, WIDTH = 64, 44
+
+# x, y of the 18 joints of someone who stands in the middle of a picture of 44 x 64.
+STANDING = [(22, 10), (22, 16), (17, 16), (15, 24), (14, 31), (27, 16), (29, 24), (30, 31), (19, 32), (18, 44)]
+STANDING += [(18, 56), (25, 32), (26, 44), (26, 56), (21, 9), (23, 9), (20, 10), (24, 10)]
+
+
+def make_pipe(form: str = "aligned") -> ScaGan:
+    """A pipeline of untrained weights: form "aligned" (our demo's), "paper", or "noise" (the release's)."""
+    torch.manual_seed(0)
+    size, aligned = (HEIGHT, WIDTH), form == "aligned"
+    start = "noise" if form == "noise" else "pose"
+    is_net = {"image_size": size, "width": 4, "modulation_width": 4, "start": start, "noise_size": 8}
+    is_net |= {"aligned_channels": 4, "render": "blend", "patch_size": 2} if aligned else {}
+    content = {"prior": "aligned", "alignment": "limbs"} if aligned else {}
+    pct_net = PCTNet(width=4, prior_channels=1 if aligned else 18, residual_blocks=1)
+    pipe = ScaGan(pct_net, ISNet(**is_net), Content(image_size=size, heatmap_sigma=2.0, prior_radius=4, **content))
+    for net in (pipe.pct_net.eval(), pipe.is_net.eval()):
+        for weight in (tensor for tensor in net.parameters() if tensor.ndim > 1):
+            weight.data *= 1.7  # so that every input is seen in the output, which fresh weights hardly let through
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@pytest.fixture(scope="session")
+def tiny_pipe() -> ScaGan:
+    """An untrained pipeline of the demo's form for pictures of 44 x 64. Shared: don't change its weights."""
+    return make_pipe()
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tiny_pipe, tmp_path_factory):
+    """`tiny_pipe`, saved."""
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    tiny_pipe.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def pose() -> Pose:
+    return Pose([(x, y, 1) for x, y in STANDING], (WIDTH, HEIGHT))
+
+
+@pytest.fixture
+def other_pose(pose) -> Pose:
+    """The same person with the arms up."""
+    keypoints = pose.keypoints.copy()
+    keypoints[[3, 4, 6, 7], 1] = [10, 4, 10, 4]
+    return Pose(keypoints, pose.size)
+
+
+@pytest.fixture
+def picture() -> Image.Image:
+    """Smooth noise of the nets' size."""
+    noise = np.random.default_rng(0).integers(0, 256, (8, 6, 3), np.uint8)
+    return Image.fromarray(noise).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
