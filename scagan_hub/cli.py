@@ -64,9 +64,7 @@ def _check_picture_format(path: Path):
 
     known = Image.registered_extensions()
     if known.get(path.suffix.lower()) not in Image.SAVE:
-        raise ValueError(
-            f"cannot write {path}: expected a picture's suffix such as .png, got {path.suffix!r}"
-        )
+        raise ValueError(f"cannot write {path}: expected a picture's suffix such as .png, got {path.suffix!r}")
 
 
 # -- animate
@@ -141,12 +139,8 @@ def _convert(args):
 
 
 def _add_source(parser):
-    parser.add_argument(
-        "source", metavar="SOURCE", help="photo of one person, or the name of a bundled person"
-    )
-    parser.add_argument(
-        "--source-pose", type=Path, help="OpenPose JSON in the photo's pixels (default: detected)"
-    )
+    parser.add_argument("source", metavar="SOURCE", help="photo of one person, or the name of a bundled person")
+    parser.add_argument("--source-pose", type=Path, help="OpenPose JSON in the photo's pixels (default: detected)")
 
 
 def _add_model(parser):
@@ -157,31 +151,33 @@ def _add_model(parser):
 
 def _read_source(source: str, pose: Path | None):
     """The source's picture and its pose."""
-    from . import gallery
     from .photo import open_image
     from .pose import Pose
 
     found = None
     if Path(source).exists():
         image = open_image(source)
-    elif source in gallery.people():
-        image, found = gallery.person(source)
     else:
-        raise ValueError(f"{source}: no such photo, nor a bundled person ({', '.join(gallery.people())})")
+        from . import gallery
+
+        if source not in gallery.people():
+            raise ValueError(f"{source}: no such photo, nor a bundled person ({', '.join(gallery.people())})")
+        image, found = gallery.person(source)
     if pose is not None:
         found = Pose.from_openpose(pose, image.size)
     return image, found or Pose.detect(image)
 
 
 def _read_target(pose: str):
-    from . import gallery
     from .arguments import read_pose
 
     if Path(pose).exists():
         return read_pose(pose)
-    if pose in gallery.poses():
-        return gallery.pose(pose)
-    raise ValueError(f"{pose}: no such photo or JSON, nor a bundled pose ({', '.join(gallery.poses())})")
+    from . import gallery
+
+    if pose not in gallery.poses():
+        raise ValueError(f"{pose}: no such photo or JSON, nor a bundled pose ({', '.join(gallery.poses())})")
+    return gallery.pose(pose)
 
 
 def _load(args):
