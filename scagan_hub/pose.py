@@ -15,9 +15,7 @@ from PIL import Image
 from . import skeleton
 from .openpose import numbers, outline, parse_json, read_openpose
 
-MAX_PIXELS = (
-    100_000_000  # of the picture that a pose belongs to: a pose from a stranger's file must not fill memory
-)
+MAX_PIXELS = 100_000_000  # of the picture that a pose belongs to: a pose from a stranger's file must not fill memory
 MAX_COORDINATE = 1e6
 
 
@@ -86,9 +84,7 @@ class Pose:
             values = parse_json(values, name) if isinstance(values, str) else values
             columns[name] = numbers(values, name)
             if columns[name].shape != (18,):
-                raise ValueError(
-                    f"{name}: expected 18 numbers, -1 = missing, got shape {columns[name].shape}"
-                )
+                raise ValueError(f"{name}: expected 18 numbers, -1 = missing, got shape {columns[name].shape}")
         y, x = columns.values()
         missing = (x < 0) | (y < 0)
         return cls(np.stack([x, y, ~missing], 1), size)
@@ -133,9 +129,7 @@ class Pose:
     def from_dict(cls, values: dict) -> Pose:
         """Pose from what `to_dict` returned."""
         if not isinstance(values, dict) or not {"keypoints", "size"} <= values.keys():
-            raise ValueError(
-                f"pose: expected 'keypoints' and 'size' as in Pose.to_dict, got {outline(values)}"
-            )
+            raise ValueError(f"pose: expected 'keypoints' and 'size' as in Pose.to_dict, got {outline(values)}")
         return cls(values["keypoints"], values["size"])
 
     # Geometry
@@ -143,15 +137,15 @@ class Pose:
     def resize(self, size) -> Pose:
         """The same pose in a picture scaled to `size` = (width, height)."""
         width, height = _checked_size(size)
-        return self._moved((width / self.size[0], height / self.size[1]), (0, 0), (width, height))
+        return self.transform((width / self.size[0], height / self.size[1]), (0, 0), (width, height))
 
-    def crop(self, left: float, top: float, size) -> Pose:
-        """The same pose in the window of `size` = (width, height) whose first pixel is (left, top)."""
-        return self._moved((1, 1), (-left, -top), size)
+    def transform(self, scale, shift, size) -> Pose:
+        """The pose at `points * scale + shift`, each a pair for x and y, in a picture of `size`."""
+        return Pose(np.concatenate([self.points * scale + shift, self.keypoints[:, 2:]], 1), size)
 
     def mirror(self) -> Pose:
         """The pose of the picture flipped left to right: the left hand becomes a right one."""
-        mirrored = self._moved((-1, 1), (self.size[0] - 1, 0), self.size)
+        mirrored = self.transform((-1, 1), (self.size[0] - 1, 0), self.size)
         return Pose(mirrored.keypoints[list(skeleton.MIRRORED)], self.size)
 
     def drop_outside(self) -> Pose:
@@ -162,9 +156,7 @@ class Pose:
         """
         inside = ((self.points >= 0) & (self.points <= np.array(self.size) - 1)).all(1)
         if not (inside & self.present).any():
-            raise ValueError(
-                f"pose: expected joints in {self.size[0]} x {self.size[1]} pixels, got none there"
-            )
+            raise ValueError(f"pose: expected joints in {self.size[0]} x {self.size[1]} pixels, got none there")
         return Pose(np.where(inside[:, None], self.keypoints, 0), self.size)
 
     def fit_to(self, other: Pose) -> Pose:
@@ -186,10 +178,7 @@ class Pose:
         size, other_size = next(pair for pair in sizes if min(pair) > 0)
         scale = other_size / size
         shift = skeleton.anchor(other.points, theirs) - scale * skeleton.anchor(self.points, mine)
-        return self._moved((scale, scale), shift, other.size)
-
-    def _moved(self, scale, shift, size) -> Pose:
-        return Pose(np.concatenate([self.points * scale + shift, self.keypoints[:, 2:]], 1), size)
+        return self.transform((scale, scale), shift, other.size)
 
     # What people and nets look at
 
