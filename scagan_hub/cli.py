@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         args.run(args)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:  # ImportError: an extra is not installed
         print(f"scagan: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -90,8 +90,8 @@ def _animate(args):
     from .writing import check_writable, whole_file
 
     check_format(check_writable(args.output))
-    if not args.fps > 0:
-        raise ValueError(f"--fps: expected more than 0 pictures a second, got {args.fps:g}")
+    if not 0 < args.fps <= 120:
+        raise ValueError(f"--fps: expected more than 0 and at most 120 pictures a second, got {args.fps:g}")
     image, source_pose = _read_source(args.source, args.source_pose)
     poses = _read_poses(args.poses)
     pipe, generator = _load(args)
@@ -196,4 +196,4 @@ def _load(args):
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(f"--device {device}: {str(error).splitlines()[0]}") from error
-    return ScaGan.from_pretrained(folder).to(device), torch.Generator().manual_seed(args.seed)
+    return ScaGan.from_pretrained(folder).to(device), torch.Generator().manual_seed(args.seed % 2**63)

@@ -74,7 +74,6 @@ class ScaGan(SavedPipeline):
     """
 
     COMPONENTS = {"pct_net": PCTNet, "is_net": ISNet, "content": Content}
-    model_cpu_offload_seq = "pct_net->is_net"
 
     def __init__(self, pct_net: PCTNet, is_net: ISNet, content: Content):
         super().__init__()
@@ -199,9 +198,7 @@ class ScaGan(SavedPipeline):
         if edge is not None:
             edge = open_image(edge)
             if edge.size != image.size:
-                raise ValueError(
-                    f"source_edge: expected the source image's size {image.size}, got {edge.size}"
-                )
+                raise ValueError(f"source_edge: expected the source image's size {image.size}, got {edge.size}")
             edge, _ = fit_photo(edge, pose, self.picture_size)
         return fitted, fitted_pose.drop_outside(), edge
 

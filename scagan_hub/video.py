@@ -31,7 +31,8 @@ def write_animation(pictures: Sequence[Image.Image], path, fps: float = 12):
         fps: pictures a second.
 
     Raises:
-        ValueError: no picture, an unknown suffix, or an .mp4 without the extra `video`.
+        ValueError: no picture, or an unknown suffix.
+        ImportError: an .mp4 without the extra `video`.
     """
     path = check_format(path)
     if not pictures:
@@ -48,7 +49,7 @@ def _write_mp4(pictures: Sequence[Image.Image], path: Path, fps: float):
     try:
         import av
     except ImportError as error:
-        raise ValueError("an .mp4 needs PyAV: pip install 'scagan-hub[video]', or write a .gif") from error
+        raise ImportError("an .mp4 needs PyAV: pip install 'scagan-hub[video]', or write a .gif") from error
     from fractions import Fraction
 
     width, height = (length // 2 * 2 for length in pictures[0].size)  # yuv420p halves both
