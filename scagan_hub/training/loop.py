@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from ..content import Content
 from ..data import PairSampler, PosePairs
 from ..evaluation import l1, ssim
+from ..evaluation.held_out import choose, generate_pairs
 from ..models import ISNet, PCTNet
 from ..models.content_style import Modulation
 from ..models.features import load_features
@@ -28,12 +29,13 @@ class Trainer:
 
     def __init__(self, config: TrainConfig):
         self.config = config
-        self.train_set, self.held_out = (PosePairs(config.data, split) for split in ("train", "test"))
+        settings = MODELS[config.preset]
+        size = settings["content"]["image_size"]
+        self.train_set, self.held_out = (PosePairs(config.data, split, size) for split in ("train", "test"))
         features = load_features(config.features)
         self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
-        set_seed(config.seed, device_specific=True)
+        torch.manual_seed(config.seed)
         self.device = self.accelerator.device
-        settings = MODELS[config.preset]
         self.content = Content(**settings["content"])
         self.is_net = ISNet(**settings["is_net"])
         self.pct_net = PCTNet(**settings["pct_net"])
@@ -59,14 +61,16 @@ class Trainer:
     def run(self) -> None:
         self._resume()
         batches = self._batches()
-        started, previous = time.monotonic(), self.record["seconds"]
+        started, previous, recent = time.monotonic(), self.record["seconds"], []
         for step, batch in enumerate(batches, start=self.record["step"]):
+            set_seed(self.config.seed + step, device_specific=True)  # so that a resumed step draws the same
             self._set_rates(step)
-            terms = self._step(batch, step)
+            recent.append(self._step(batch, step))
             done = step + 1
             self.record.update(step=done, seconds=previous + time.monotonic() - started)
             if done % 50 == 0 or done == self.config.steps:
-                self._log(terms, step=done)
+                self._log(means(recent))
+                recent.clear()
             if done % self.config.evaluate_every == 0 or done == self.config.steps:
                 self.evaluate()
             if done % self.config.save_every == 0 or done == self.config.steps:
@@ -77,18 +81,14 @@ class Trainer:
         terms = {}
         if "pct" in self.phases:
             inputs = (x["source_edge"], x["pose_map"], x["prior"])
-            edge, figures = self.phases["pct"].step(
-                inputs, x["target_edge"], x["source_edge"], x["pose_map"], step
-            )
+            edge, figures = self.phases["pct"].step(inputs, x["target_edge"], x["source_edge"], x["pose_map"], step)
             terms.update(figures)
         else:
             with torch.no_grad(), self.accelerator.autocast():
                 edge = self.pct_net(x["source_edge"], x["pose_map"], x["prior"]).float()
         if "is" in self.phases:
             inputs = (x["source_image"], edge, x["pose_map"], x["aligned"])
-            _, figures = self.phases["is"].step(
-                inputs, x["target_image"], x["source_image"], x["pose_map"], step
-            )
+            _, figures = self.phases["is"].step(inputs, x["target_image"], x["source_image"], x["pose_map"], step)
             terms.update(figures)
         return terms
 
@@ -97,13 +97,9 @@ class Trainer:
         """uint8 pictures and poses of a batch -> all that the nets are fed."""
         x = {role: scaled(batch[role].to(self.device)) for role in ("source_image", "target_image")}
         source_pose, target_pose = batch["source_pose"].to(self.device), batch["target_pose"].to(self.device)
-        x["source_edge"], x["target_edge"] = (
-            self.content.edges(x[f"{role}_image"]) for role in ("source", "target")
-        )
+        x["source_edge"], x["target_edge"] = (self.content.edges(x[f"{role}_image"]) for role in ("source", "target"))
         x["pose_map"] = self.content.heatmaps(target_pose)
-        x["prior"], x["aligned"] = self.content.transfer(
-            x["source_image"], x["source_edge"], source_pose, target_pose
-        )
+        x["prior"], x["aligned"] = self.content.transfer(x["source_image"], x["source_edge"], source_pose, target_pose)
         return {
             key: value if value is None else value.contiguous(memory_format=torch.channels_last)
             for key, value in x.items()
@@ -112,9 +108,7 @@ class Trainer:
     def _batches(self):
         config, processes = self.config, self.accelerator.num_processes
         total = config.batch_size * processes
-        sampler = PairSampler(
-            len(self.train_set), config.seed, self.record["step"] * total, config.steps * total
-        )
+        sampler = PairSampler(len(self.train_set), config.seed, self.record["step"] * total, config.steps * total)
         loader = DataLoader(
             self.train_set, config.batch_size, sampler=sampler, num_workers=config.workers, drop_last=True
         )
@@ -150,45 +144,34 @@ class Trainer:
         """The pipeline of the averaged weights, on the CPU."""
         settings = MODELS[self.config.preset]
         nets = {"pct": PCTNet(**settings["pct_net"]), "is": ISNet(**settings["is_net"])}
+        trained = {"pct": self.pct_net, "is": self.is_net}
         for name, net in nets.items():
-            if name in self.phases:
-                net.load_state_dict(self.phases[name].ema.average)
-            else:
-                net.load_state_dict(self.pct_net.state_dict())
+            phase = self.phases.get(name)
+            net.load_state_dict(phase.ema.average if phase else trained[name].state_dict())
         return ScaGan(pct_net=nets["pct"].eval(), is_net=nets["is"].eval(), content=self.content)
 
-    @torch.no_grad()
     def evaluate(self) -> None:
         """Held-out figures of the averaged weights, and a grid: source, aligned, edges, result, truth."""
         if not self.accelerator.is_main_process:
             return
-        pipe = self.averaged()
-        order = np.random.RandomState(0).permutation(len(self.held_out))[: self.config.evaluate_pairs]
-        made, truth, rows = [], [], []
-        for start in range(0, len(order), 8):
-            items = [self.held_out[int(i)] for i in order[start : start + 8]]
-            batch = torch.utils.data.default_collate(items)
-            x = {k: v if v is None else v.cpu() for k, v in self._prepare(batch).items()}
-            edge = pipe.pct_net(x["source_edge"], x["pose_map"], x["prior"])
-            image = pipe.is_net(x["source_image"], edge, x["pose_map"], x["aligned"])
-            made.append(pixels(image))
-            truth.append(pixels(x["target_image"]))
-            aligned = x["source_image"] if x["aligned"] is None else x["aligned"][:, :3]
-            columns = (x["source_image"], aligned, edge.expand(-1, 3, -1, -1), image, x["target_image"])
-            rows += list(np.concatenate([pixels(column) for column in columns], axis=2))
-        made, truth = np.concatenate(made), np.concatenate(truth)
-        self._log({"held_out/ssim": ssim(made, truth).mean(), "held_out/l1": l1(made, truth).mean()})
-        side_by_side = np.concatenate([np.concatenate(rows[i : i + 4], axis=0) for i in (0, 4)], axis=1)
+        indices = choose(self.held_out, self.config.evaluate_pairs)
+        batches = list(generate_pairs(self.averaged(), self.held_out, indices))
+        made = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+        figures = {"ssim": ssim, "l1": l1}
+        self._log({f"held_out/{k}": f(made["generated"], made["target"]).mean() for k, f in figures.items()})
+        rows = np.concatenate([made[name] for name in ("source", "aligned", "edges", "generated", "target")], axis=2)
+        half = min(4, len(rows) // 2)
+        grid = np.concatenate([np.concatenate(rows[i : i + half]) for i in (0, half)], axis=1)
         folder = self.config.output / "pictures"
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(side_by_side).save(folder / f"step-{self.record['step']:08d}.png")
+        Image.fromarray(grid).save(folder / f"step-{self.record['step']:08d}.png")
 
-    def _log(self, figures: dict, **more) -> None:
+    def _log(self, figures: dict[str, float]) -> None:
         figures = {key: round(float(value), 5) for key, value in figures.items()}
         hours = self.record["seconds"] / 3600
         total = self.config.batch_size * self.accelerator.num_processes
         samples = self.record["step"] * total
-        line = {"step": self.record["step"], "hours": round(hours, 4), "samples": samples, **more, **figures}
+        line = {"step": self.record["step"], "hours": round(hours, 4), "samples": samples, **figures}
         if self.accelerator.is_main_process:
             self.config.output.mkdir(parents=True, exist_ok=True)
             with (self.config.output / "log.jsonl").open("a") as file:
@@ -210,11 +193,12 @@ def initialise(net: torch.nn.Module, form: str) -> None:
             torch.nn.init.ones_(module.affine.bias[: len(module.affine.bias) // 2])
 
 
+def means(steps: list[dict[str, torch.Tensor]]) -> dict[str, float]:
+    """Mean of every term over the steps that had it."""
+    names = dict.fromkeys(name for terms in steps for name in terms)
+    return {name: float(torch.stack([t[name] for t in steps if name in t]).mean()) for name in names}
+
+
 def scaled(image: torch.Tensor) -> torch.Tensor:
     """uint8 0..255 -> float [-1, 1]."""
     return image.float() / 127.5 - 1
-
-
-def pixels(image: torch.Tensor) -> np.ndarray:
-    """(N,3,H,W) in [-1, 1] -> uint8 (N,H,W,3)."""
-    return ((image.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()

@@ -13,9 +13,7 @@ DISCRIMINATORS = {"resnet": ResNetDiscriminator, "patch": PatchDiscriminator}
 def discriminators(channels: int, config: TrainConfig) -> torch.nn.ModuleDict:
     """`style`: D_s judges (picture, source); `content`: D_c judges (picture, target pose)."""
     kind, width = DISCRIMINATORS[config.discriminator], config.discriminator_width
-    return torch.nn.ModuleDict(
-        {"style": kind(2 * channels, width=width), "content": kind(channels + 18, width=width)}
-    )
+    return torch.nn.ModuleDict({"style": kind(2 * channels, width=width), "content": kind(channels + 18, width=width)})
 
 
 def views(tensors: list[torch.Tensor], scale: int, step: int) -> list[torch.Tensor]:
@@ -77,10 +75,7 @@ class Objective:
             wanted = self.features(target, layers)
         made, wanted = ({k: v.float() for k, v in x.items()} for x in (made, wanted))
         chosen = {layer: made[layer] for layer in perceptual}
-        terms = {
-            "perceptual": weights.perceptual
-            * perceptual_loss(chosen, wanted, self.config.relative_perceptual)
-        }
+        terms = {"perceptual": weights.perceptual * perceptual_loss(chosen, wanted, self.config.relative_perceptual)}
         if self.contextual_layers:
             losses = [contextual_loss(made[layer], wanted[layer]) for layer in self.contextual_layers]
             terms["contextual"] = weights.contextual * sum(losses)

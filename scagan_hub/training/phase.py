@@ -53,9 +53,7 @@ class Phase:
         if step >= self.config.adversarial_from:
             self.discriminators.requires_grad_(True)
             with self.accelerator.autocast():
-                terms["discriminator"] = self.objective.discriminator(
-                    generated, target, source, pose_map, step
-                )
+                terms["discriminator"] = self.objective.discriminator(generated, target, source, pose_map, step)
             self.accelerator.backward(terms["discriminator"])
             self.judging.step()
             self.judging.zero_grad()

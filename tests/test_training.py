@@ -1,0 +1,176 @@
+"""Training end to end on a tiny data set: both phases, resuming, what is refused before the first step."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scagan_hub import ScaGan
+from scagan_hub.data import PairSampler, PosePairs
+from scagan_hub.models import ISNet
+from scagan_hub.training import config as presets
+from scagan_hub.training.checkpoint import EMA
+from scagan_hub.training.config import TrainConfig, Weights
+from scagan_hub.training.loop import Trainer
+from scagan_hub.training.objective import Objective, discriminators
+
+SIZE = (64, 44)
+TINY = {
+    "content": {"image_size": SIZE, "prior": "aligned", "alignment": "limbs"},
+    "pct_net": {"width": 4, "prior_channels": 1, "residual_blocks": 1, "patch_size": 1},
+    "is_net": {"image_size": SIZE, "width": 4, "modulation_width": 4, "aligned_channels": 4, "render": "blend"},
+}
+
+
+@pytest.fixture
+def people(tmp_path) -> Path:
+    """Two persons of two views a split: coloured rectangles with a skeleton's keypoints."""
+    random = np.random.RandomState(0)
+    folder = tmp_path / "people"
+    for split in ("train", "test"):
+        (folder / split).mkdir(parents=True)
+        annotations, pairs = ["name:keypoints_y:keypoints_x"], ["from,to"]
+        for person in range(2):
+            names = [f"{split}_{person}_{view}.png" for view in range(2)]
+            for name in names:
+                picture = np.full((*SIZE, 3), 230, np.uint8)
+                picture[10:60, 15:30] = random.randint(0, 255, 3)
+                Image.fromarray(picture).save(folder / split / name)
+                y, x = random.randint(5, 60, 18), random.randint(5, 40, 18)
+                annotations.append(f"{name}:{y.tolist()}:{x.tolist()}")
+            pairs += [f"{names[0]},{names[1]}", f"{names[1]},{names[0]}"]
+        (folder / f"annotation-{split}.csv").write_text("\n".join(annotations) + "\n")
+        (folder / f"pairs-{split}.csv").write_text("\n".join(pairs) + "\n")
+    return folder
+
+
+@pytest.fixture
+def make_config(monkeypatch, people, tmp_path):
+    monkeypatch.setitem(presets.MODELS, "demo", TINY)
+
+    def make(output="run", **settings) -> TrainConfig:
+        settings = {"steps": 4, "batch_size": 2, "discriminator_width": 4, "workers": 0, "evaluate_pairs": 2} | settings
+        return TrainConfig(data=people, output=tmp_path / output, **settings)
+
+    return make
+
+
+def weights(output: Path) -> dict[str, torch.Tensor]:
+    pipe = ScaGan.from_pretrained(str(output / "model"))
+    return {**pipe.pct_net.state_dict(), **{f"is.{k}": v for k, v in pipe.is_net.state_dict().items()}}
+
+
+def test_both_phases_train_and_the_model_loads(make_config):
+    config = make_config(save_every=2, evaluate_every=4, keep=1)
+    Trainer(config).run()
+    log = [json.loads(line) for line in (config.output / "log.jsonl").read_text().splitlines()]
+    assert {"pct/adversarial", "is/discriminator"} <= log[0].keys() and 0 < log[1]["held_out/l1"] < 1
+    assert [p.name for p in (config.output / "checkpoints").iterdir()] == ["step-00000004"]
+    assert len(list((config.output / "pictures").iterdir())) == 1
+    assert all(torch.isfinite(value).all() for value in weights(config.output).values())
+
+
+def test_a_resumed_run_ends_as_the_uninterrupted_one(make_config):
+    whole, first = make_config("whole"), make_config("parts", steps=2)
+    Trainer(whole).run()
+    Trainer(first).run()
+    Trainer(make_config("parts", resume="latest")).run()
+    expected, got = weights(whole.output), weights(first.output)
+    assert expected.keys() == got.keys() and all(torch.equal(expected[name], got[name]) for name in expected)
+
+
+def test_phase_is_leaves_the_pct_net_alone(make_config):
+    first = make_config("first", phase="pct")
+    Trainer(first).run()
+    second = make_config("second", phase="is", pct_net=first.output / "model", discriminator="patch", view_scale=2)
+    Trainer(second).run()
+    before, after = weights(first.output), weights(second.output)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all(name.startswith("is.") for name in changed)
+
+
+def test_gradients_reach_only_the_generator_and_the_discriminators_own_step_only_them():
+    config = TrainConfig(Path("d"), Path("o"), discriminator_width=4)
+    judges = discriminators(3, config)
+    objective = Objective(config, judges, None, contextual=True)
+    generated = torch.rand(1, 3, 16, 12, requires_grad=True)
+    target, source, pose = torch.rand(1, 3, 16, 12), torch.rand(1, 3, 16, 12), torch.rand(1, 18, 16, 12)
+    judges.requires_grad_(False)
+    objective.generator(generated, target, source, pose, 0)["total"].backward()
+    assert generated.grad is not None and all(p.grad is None for p in judges.parameters())
+    generated.grad = None
+    judges.requires_grad_(True)
+    objective.discriminator(generated, target, source, pose, 0).backward()
+    assert generated.grad is None and all(p.grad is not None for p in judges.parameters())
+
+
+def test_objective_weighs_its_terms():
+    config = TrainConfig(Path("d"), Path("o"), weights=Weights(adversarial=0, appearance=3))
+    objective = Objective(config, discriminators(3, config), None, contextual=True)
+    picture = torch.rand(1, 3, 16, 12)
+    terms = objective.generator(picture, 1 - picture, picture, torch.rand(1, 18, 16, 12), 0)
+    torch.testing.assert_close(terms["total"], 3 * (2 * picture - 1).abs().mean())
+
+
+def test_average_follows_weights_and_copies_statistics():
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    ema = EMA(net, decay=0.5)
+    before = ema.average["0.weight"].clone()
+    torch.nn.init.ones_(net[0].weight)
+    net[1].running_mean.fill_(7.0)
+    for _ in range(40):
+        ema.update(net)
+    assert not torch.equal(ema.average["0.weight"], before)
+    torch.testing.assert_close(ema.average["0.weight"], net[0].weight.detach(), atol=1e-4, rtol=0)
+    assert (ema.average["1.running_mean"] == 7).all()
+
+
+def test_sampler_is_a_function_of_position():
+    whole = list(PairSampler(7, seed=3, start=0, stop=20))
+    assert list(PairSampler(7, seed=3, start=5, stop=20)) == whole[5:]
+    assert sorted(index for index, _ in whole[:7]) == list(range(7))
+
+
+def test_mirrored_pairs_swap_left_and_right(people):
+    data = PosePairs(people, "train", SIZE)
+    plain, mirrored = data[0], data[0, True]
+    assert torch.equal(plain["source_image"].flip(2), mirrored["source_image"])
+    right_wrist, left_wrist = plain["source_pose"][4], mirrored["source_pose"][7]
+    assert left_wrist.tolist() == [SIZE[1] - 1 - right_wrist[0], right_wrist[1], 1]
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda d: (d / "pairs-train.csv").unlink(), "pairs-train.csv"),
+        (lambda d: (d / "pairs-train.csv").write_text("from,to\n"), "names no pair"),
+        (lambda d: (d / "pairs-train.csv").write_text("a,b\n"), "columns"),
+        (lambda d: (d / "pairs-train.csv").write_text("from,to\nx.png,y.png\n"), "have no annotation: x.png"),
+        (lambda d: (d / "train" / "train_0_0.png").unlink(), "have no image: train_0_0.png"),
+        (lambda d: (d / "annotation-train.csv").write_text("name:keypoints_y:keypoints_x\na:[1]:[2]\n"), "18 joints"),
+    ],
+)
+def test_a_damaged_data_set_is_refused_before_the_first_step(make_config, people, damage, says):
+    damage(people)
+    with pytest.raises(ValueError, match=says):
+        Trainer(make_config())
+
+
+def test_impossible_settings_are_refused(make_config):
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        make_config(batch_size=0)
+    with pytest.raises(ValueError, match="--pct-net"):
+        make_config(phase="is")
+
+
+def test_initial_style_keeps_its_scale_at_small_width():
+    from scagan_hub.training.loop import initialise
+
+    torch.manual_seed(0)
+    net = ISNet(**TINY["is_net"])
+    initialise(net, "kaiming")
+    style = net.encode(torch.rand(1, 3, *SIZE) * 2 - 1)
+    assert 0.1 < style.std() < 100
