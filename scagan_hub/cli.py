@@ -197,3 +197,7 @@ def _load(args):
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(f"--device {device}: {str(error).splitlines()[0]}") from error
     return ScaGan.from_pretrained(folder).to(device), torch.Generator().manual_seed(args.seed % 2**63)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

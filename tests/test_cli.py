@@ -73,6 +73,23 @@ def test_generate(generate, files, tiny_pipe, picture, pose, other_pose):
     assert generate(output="out/picture.jpg")[0] == 0
 
 
+def test_bundled_names_and_a_photo_without_its_pose(files, tiny_folder):
+    from scagan_hub import gallery
+
+    person, pose = gallery.people()[0], gallery.poses()[0]
+    output = files / "out" / "picture.png"
+    image, _ = gallery.person(person)
+    photo = Image.new("RGB", (700, 600), image.getpixel((0, 0)))
+    photo.paste(image.resize((352, 512), Image.Resampling.BICUBIC), (150, 40))
+    photo.save(files / "large.jpg")
+    for source in (person, str(files / "large.jpg")):
+        argv = ["generate", source, "--pose", pose, "--model", str(tiny_folder), "--output", str(output)]
+        assert main(argv) == 0
+        with Image.open(output) as picture:
+            assert picture.size == (44, 64)
+        output.unlink()
+
+
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".mp4"])
 def test_animate(files, tiny_folder, suffix):
     (files / "poses").mkdir()
