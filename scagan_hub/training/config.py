@@ -1,6 +1,6 @@
 """What a training run is: every field says why it is there."""
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -103,3 +103,28 @@ class TrainConfig:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.phase == "is" and self.pct_net is None:
             raise ValueError("phase `is` needs a trained PCT-Net: give its model's folder with --pct-net")
+
+    def command(self) -> str:
+        """The command of this run: what differs from the defaults, with placeholders for the user's own paths."""
+        settings = _differing(self, "")
+        settings |= {"--data": "DATA", "--output": "OUTPUT"}
+        if self.features not in ("none", "vgg16"):
+            settings["--features"] = "vgg16" if self.features.endswith(".h5") else "VGG19"
+        if self.pct_net is not None:
+            settings["--pct-net"] = "MODEL"
+        settings.pop("--resume", None)
+        return " ".join(["accelerate launch train_accelerate.py", *(f"{k} {v}" for k, v in settings.items())])
+
+
+def _differing(config, prefix: str) -> dict[str, str]:
+    settings = {}
+    for item in fields(config):
+        value, name = getattr(config, item.name), prefix + item.name.replace("_", "-")
+        default = item.default if item.default_factory is MISSING else item.default_factory()
+        if is_dataclass(value):
+            settings |= _differing(value, f"{name}.")
+        elif value != default:
+            values = value if isinstance(value, tuple) else [value]
+            is_flag = isinstance(value, bool)
+            settings[f"--{'no-' if value is False else ''}{name}"] = "" if is_flag else " ".join(map(str, values))
+    return settings

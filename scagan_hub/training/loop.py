@@ -138,7 +138,26 @@ class Trainer:
             self.record,
         )
         if self.accelerator.is_main_process:
-            self.averaged().save_pretrained(self.config.output / "model")
+            pipe = self.averaged()
+            pipe.report = {"training": self.facts()}
+            pipe.save_pretrained(self.config.output / "model")
+
+    def facts(self) -> dict:
+        """What the model card says about the training."""
+        images = len(self.train_set.annotations)
+        return {
+            "command": self.config.command(),
+            "data": f"{len(self.train_set)} pairs of {images} pictures, mirrored at random",
+            "steps": self.record["step"],
+            "samples": self.samples,
+            "hours": round(self.record["seconds"] / 3600, 2),
+            "device": f"{self.accelerator.num_processes} x {self.device.type}, {self.config.mixed_precision}",
+        }
+
+    @property
+    def samples(self) -> int:
+        """Pairs seen so far."""
+        return self.record["step"] * self.config.batch_size * self.accelerator.num_processes
 
     def averaged(self) -> ScaGan:
         """The pipeline of the averaged weights, on the CPU."""
@@ -169,9 +188,7 @@ class Trainer:
     def _log(self, figures: dict[str, float]) -> None:
         figures = {key: round(float(value), 5) for key, value in figures.items()}
         hours = self.record["seconds"] / 3600
-        total = self.config.batch_size * self.accelerator.num_processes
-        samples = self.record["step"] * total
-        line = {"step": self.record["step"], "hours": round(hours, 4), "samples": samples, **figures}
+        line = {"step": self.record["step"], "hours": round(hours, 4), "samples": self.samples, **figures}
         if self.accelerator.is_main_process:
             self.config.output.mkdir(parents=True, exist_ok=True)
             with (self.config.output / "log.jsonl").open("a") as file:
