@@ -161,7 +161,8 @@ def _read_source(source: str, pose: Path | None):
         from . import gallery
 
         if source not in gallery.people():
-            raise ValueError(f"{source}: no such photo, nor a bundled person ({', '.join(gallery.people())})")
+            names = gallery.people()
+            raise ValueError(f"{source}: no such photo, nor a bundled person ({names[0]} to {names[-1]})")
         image, found = gallery.person(source)
     if pose is not None:
         found = Pose.from_openpose(pose, image.size)
@@ -176,7 +177,8 @@ def _read_target(pose: str):
     from . import gallery
 
     if pose not in gallery.poses():
-        raise ValueError(f"{pose}: no such photo or JSON, nor a bundled pose ({', '.join(gallery.poses())})")
+        names = gallery.poses()
+        raise ValueError(f"{pose}: no such photo or JSON, nor a bundled pose ({names[0]} to {names[-1]})")
     return gallery.pose(pose)
 
 
