@@ -25,6 +25,7 @@ WEIGHTS = Path(__file__).parent / "assets" / "blazepose"
 
 DETECTOR_SIDE, LANDMARK_SIDE, HEATMAP_SIDE = 224, 256, 64
 MIN_SCORE = 0.4  # of the detector
+MIN_SCORE_TILES = 0.85  # where it looks closer: parts of animals and things score up to .8, people above .9
 MIN_PRESENCE = 0.8  # of the landmark net's first look: below it, what the detector saw is no person (a cheetah: .7)
 MIN_IN_FRAME = 0.5  # of a landmark, by its own presence
 MAX_OVERLAP = 0.3  # intersection over union above which two detections are one person
@@ -79,15 +80,21 @@ def detect_people(image) -> list[Pose]:
     Returns:
         Poses in pixels of the upright picture; a joint's confidence, in (0, 1], is how sure it is to be seen.
         Joints out of the picture are missing, and so are those of the face that the head hides; joints hidden
-        behind the body are guessed.
+        behind the body are guessed. The detector is made for one person or a few of like size: it may pass over
+        those who stand close beside a more prominent one.
 
     Raises:
         ValueError: the picture cannot be read.
         ImportError: LiteRT is not installed.
     """
     image = open_image(image)
+    return _poses(image, [(0, 0, *image.size)], MIN_SCORE) or _poses(image, _tiles(image.size), MIN_SCORE_TILES)
+
+
+def _poses(image: Image.Image, windows: list[tuple[int, int, int, int]], min_score: float) -> list[Pose]:
+    """Poses of those whom the detector finds in any of the windows (left, top, right, bottom), largest first."""
     poses = []
-    for roi in _rois(image):
+    for roi in _rois(image, windows, min_score):
         landmarks = _landmarks(image, roi)
         if landmarks.presence < MIN_PRESENCE:
             continue
@@ -96,6 +103,13 @@ def detect_people(image) -> list[Pose]:
         if pose is not None:
             poses.append(pose)
     return sorted(poses, key=lambda pose: -pose.body_size)
+
+
+def _tiles(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """Overlapping squares of half the picture's longer side, for people too small for the detector."""
+    side = -(-max(size) // 2)
+    starts = [sorted({min(i * side // 2, max(length - side, 0)) for i in range(3)}) for length in size]
+    return [(x, y, min(x + side, size[0]), min(y + side, size[1])) for y in starts[1] for x in starts[0]]
 
 
 def _pose(landmarks: _Landmarks, size: tuple[int, int]) -> Pose | None:
@@ -118,8 +132,18 @@ def _pose(landmarks: _Landmarks, size: tuple[int, int]) -> Pose | None:
     return Pose(np.column_stack([points, np.clip(visibility, 0.01, 1) * in_frame]), size)
 
 
-def _rois(image: Image.Image) -> list[_Roi]:
-    """The detector: the picture in a black square, 2254 boxes on a fixed grid, non-maximum suppression."""
+def _rois(image: Image.Image, windows: list[tuple[int, int, int, int]], min_score: float) -> list[_Roi]:
+    """Squares round the people in the windows, the surest first."""
+    found = [_detections(image.crop(window), window[:2]) for window in windows]
+    points, scores = (np.concatenate(values) for values in zip(*found, strict=True))
+    return [_Roi.spanned(*person) for person in _people(points, scores, min_score)]
+
+
+def _detections(image: Image.Image, corner: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The detector on one picture, in a black square: boxes (2254, 6, 2) in pixels and their scores (2254,).
+
+    A box is its centre, its size, the hips' centre, the top of the body's circle, and two more points.
+    """
     scale = DETECTOR_SIDE / max(image.size)
     size = [max(1, round(side * scale)) for side in image.size]
     pad = tuple((DETECTOR_SIDE - side) // 2 for side in size)
@@ -127,15 +151,16 @@ def _rois(image: Image.Image) -> list[_Roi]:
     canvas.paste(image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0), pad)
 
     boxes, scores = _run("pose_detection.tflite", np.asarray(canvas, np.float32) / 127.5 - 1)
-    points = boxes.reshape(-1, 6, 2) / DETECTOR_SIDE  # (2254, 6, 2): centre, size, hips, top of the body's circle, ...
-    points[:, [0, 2, 3, 4, 5]] += _anchors()[:, None]
-    people = _people(points, _sigmoid(scores[:, 0]))
-    return [_Roi.spanned(*((person * DETECTOR_SIDE - pad) / scale)) for person in people]
+    boxes = boxes.reshape(-1, 6, 2).astype(np.float64)
+    boxes[:, [0, 2, 3, 4, 5]] += _anchors()[:, None] * DETECTOR_SIDE - pad
+    boxes /= scale
+    boxes[:, [0, 2, 3, 4, 5]] += corner
+    return boxes, _sigmoid(scores[:, 0])
 
 
-def _people(points: np.ndarray, scores: np.ndarray) -> list[np.ndarray]:
-    """(2, 2) hip centre and top of the circle of every person: weighted non-maximum suppression."""
-    order = np.argsort(-scores)[: (scores >= MIN_SCORE).sum()]
+def _people(points: np.ndarray, scores: np.ndarray, min_score: float) -> list[np.ndarray]:
+    """(2, 2) hips' centre and top of the circle of every person: weighted non-maximum suppression."""
+    order = np.argsort(-scores)[: (scores >= min_score).sum()]
     people = []
     while len(order) and len(people) < MAX_PEOPLE:
         same = _overlap(points[order[0]], points[order]) > MAX_OVERLAP

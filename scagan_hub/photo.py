@@ -15,7 +15,8 @@ MAX_PIXELS = 40_000_000
 MIN_SIDE = 16
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")  # none of them runs a program
 
-MARGIN = 0.34  # of the body size: room for head, hands and feet round the joints, as in the training pictures
+# Of the body size: the room beside, and above and below the joints, for hands, head and feet, as in training.
+MARGIN = np.array([0.15, 0.34])
 NECK_TO_EYES = 0.5  # of the body size
 SLIDE = 0.08  # of the frame's width: so far off the middle may a person stand to keep the frame on the photo
 _NECK, _HEAD, _ANKLES = 1, [0, 14, 15, 16, 17], [10, 13]
@@ -127,7 +128,7 @@ def _frame(pose: Pose, aspect: float) -> tuple[float, float, float, float]:
     (left, top), (right, bottom) = points.min(0) - MARGIN * body, points.max(0) + MARGIN * body
     headless, footless = not pose.present[_HEAD].any(), not pose.present[_ANKLES].any()
     if headless and pose.present[_NECK]:  # seen from behind, or cut off
-        top = min(top, pose.points[_NECK, 1] - (NECK_TO_EYES + MARGIN) * body)
+        top = min(top, pose.points[_NECK, 1] - (NECK_TO_EYES + MARGIN[1]) * body)
     if headless:
         top = max(top, 0)
     if footless:
@@ -152,8 +153,9 @@ def _framed(image: Image.Image, left: float, top: float, scale: float, size) -> 
     first = np.ceil(np.clip(-start * scale, 0, size)).astype(int)
     last = np.floor(np.clip((np.array(image.size) - start) * scale, 0, size)).astype(int)
     last = np.maximum(last, first + 1)
-    box = np.clip(np.concatenate([start + first / scale, start + last / scale]), 0, image.size * 2)
-    part = image.resize(last - first, Image.Resampling.LANCZOS, box=tuple(box), reducing_gap=3.0)
+    low = np.clip(start + first / scale, 0, np.array(image.size) - 1)
+    high = np.clip(start + last / scale, low + 1, image.size)
+    part = image.resize(tuple(last - first), Image.Resampling.LANCZOS, (*low, *high), reducing_gap=3.0)
     pixels = np.asarray(part)
     border = np.concatenate([pixels[0], pixels[:, 0], pixels[:, -1]])  # the lower one is floor, or clothes
     canvas = Image.new("RGB", tuple(size), tuple(np.median(border, 0).astype(int).tolist()))

@@ -37,9 +37,7 @@ def body_size(points: np.ndarray, present: np.ndarray) -> float:
     no bone can be measured.
     """
     lengths = [
-        np.linalg.norm(points[a] - points[b]) / usual
-        for (a, b), usual in BONES.items()
-        if present[a] and present[b]
+        np.linalg.norm(points[a] - points[b]) / usual for (a, b), usual in BONES.items() if present[a] and present[b]
     ]
     longest = float(max(lengths, default=0.0))
     hips = _hips(points, present)
