@@ -10,101 +10,49 @@ import torch.nn.functional as F
 
 # Rows of the joint table that `_body_joints` returns: 0-17 are the keypoints, then
 HEAD, CROWN, CHEST, PELVIS = 18, 19, 20, 21
-_FACE = [0, 14, 15, 16, 17]
+_FACE, _SHOULDERS, _HIPS = [0, 14, 15, 16, 17], [2, 5], [8, 11]
+_NECK_TO_HEAD = 0.49  # all lengths are in body sizes: from neck level to hip level
 
-# Drawn in this order, later over earlier: from joint, to joint, half width in body sizes.
+# Joints that the picture's lower border may hide: joint, the joint it hangs from, distance.
+_HANGING = [(8, 2, 1.0), (11, 5, 1.0), (9, 8, 0.84), (12, 11, 0.84), (10, 9, 0.85), (13, 12, 0.85)]
+
+# Drawn in this order, later over earlier: from joint, to joint, half width.
 _PARTS = [
-    (8, 9, 0.16), (9, 10, 0.12), (11, 12, 0.16), (12, 13, 0.12), (CHEST, PELVIS, 0.22),
-    (2, 3, 0.11), (3, 4, 0.09), (5, 6, 0.11), (6, 7, 0.09), (HEAD, CROWN, 0.30),
+    (8, 9, 0.16), (9, 10, 0.13), (11, 12, 0.16), (12, 13, 0.13), (CHEST, PELVIS, 0.22),
+    (2, 3, 0.11), (3, 4, 0.08), (5, 6, 0.11), (6, 7, 0.08), (HEAD, CROWN, 0.30),
 ]  # fmt: skip
 _FROM, _TO, _HALF_WIDTH = (list(column) for column in zip(*_PARTS, strict=True))
 _TORSO, _HEAD = 4, 9
-_BEFORE, _AFTER = 0.5, 0.9  # how far a limb's box goes beyond its bone, in half widths
-_WIDEN = 1.22  # the torso is wider and longer than its four joints
-_HEAD_UP, _HEAD_HALF_HEIGHT = 0.03, 0.42  # in body sizes
+_BEFORE, _AFTER = 0.7, 0.9  # how far a limb's box goes beyond its bone, in half widths
+_TORSO_LONGER, _TORSO_WIDER = 1.5, 1.22  # than its four joints
+_HEAD_HALF_HEIGHT, _HEAD_UP = 0.42, 0.03
+
+_BACKDROP_BANDS = 8
 
 
-def _mean(points, present, joints):
-    weight = present[:, joints, None].to(points.dtype)
-    return (points[:, joints] * weight).sum(1) / weight.sum(1).clamp_min(1)  # (B, 2)
-
-
-def _body_size(points, present):
-    """Neck level to hip level in pixels (B,); else from the shoulders, else a person of usual size."""
-    spine = (points[:, CHEST] - points[:, PELVIS]).norm(dim=1)
-    shoulders = 1.5 * (points[:, 2] - points[:, 5]).norm(dim=1)
-    size = torch.where(present[:, [2, 5]].all(1), shoulders, torch.full_like(shoulders, 60.0))
-    return torch.where(present[:, [2, 5, 8, 11]].all(1), spine, size).clamp_min(1)
-
-
-def _body_joints(pose):
-    """(B,18,3) keypoints -> points (B,22,2), present (B,22), body size (B,)."""
-    points, present = pose[..., :2].float(), pose[..., 2] > 0
-    head, chest, pelvis = (_mean(points, present, joints) for joints in (_FACE, [2, 5], [8, 11]))
-    points = torch.cat([points, torch.stack([head, head, chest, pelvis], 1)], 1)
-    has_head = present[:, _FACE].any(1) & present[:, 1]
-    has_torso = present[:, [2, 5, 8, 11]].all(1)
-    present = torch.cat([present, torch.stack([has_head, has_head, has_torso, has_torso], 1)], 1)
-    return points, present, _body_size(points, present)
-
-
-def part_frames(pose):
+def part_frames(pose, height):
     """The box of each of the ten parts.
 
     Args:
         pose: (B,18,3) keypoints x, y, confidence in pixels; confidence 0 = missing.
+        height: of the picture in pixels. A missing hip, knee or ankle that would hang below it is drawn as if
+            it did; any other missing joint leaves its parts out.
 
     Returns:
         frames (B,10,2,3): columns are half the box along the bone, half the box across it, and its centre, in
-        pixels, so that `frame @ (a, c, 1)` for a, c in [-1, 1] runs over the box; present (B,10).
+        pixels, so that `frame @ (a, c, 1)` for a, c in [-1, 1] runs over the box; present (B,10) bool.
     """
-    points, present, size = _body_joints(pose)
+    points, present, size = _body_joints(pose, height)
     start, end = points[:, _FROM], points[:, _TO]  # (B,10,2)
     length = (end - start).norm(dim=2, keepdim=True)
     along = (end - start) / length.clamp_min(1e-3)
-    across = torch.stack([-along[..., 1], along[..., 0]], 2)
-    half = size[:, None, None] * points.new_tensor(_HALF_WIDTH)[:, None]  # (B,10,1)
+    half = size[:, None] * points.new_tensor(_HALF_WIDTH)[:, None]  # (B,10,1)
     centre = (start + end) / 2 + along * half * (_AFTER - _BEFORE) / 2
-    along = along * (length / 2 + half * (_AFTER + _BEFORE) / 2)
-    frames = torch.stack([along, across * half, centre], 3)
-
-    spread = (points[:, 5] + points[:, 11] - points[:, 2] - points[:, 8]) / 4
-    torso = torch.stack(
-        [(end - start)[:, _TORSO] / 2 * _WIDEN, spread * _WIDEN, (start + end)[:, _TORSO] / 2], 2
-    )
-    frames[:, _TORSO] = _keep_wide(torso, half[:, _TORSO])
-
-    up, right = points.new_tensor([0.0, -1.0]), points.new_tensor([1.0, 0.0])
-    centre = points[:, HEAD] + up * _HEAD_UP * size[:, None]
-    frames[:, _HEAD] = torch.stack(
-        [up * _HEAD_HALF_HEIGHT * size[:, None], right * half[:, _HEAD], centre], 2
-    )
+    half_length = length / 2 + half * (_AFTER + _BEFORE) / 2
+    frames = torch.stack([along * half_length, _turned(along) * half, centre], 3)
+    frames[:, _TORSO] = _torso_frame(points, half[:, _TORSO])
+    frames[:, _HEAD] = _head_frame(points, size)
     return frames, present[:, _FROM] & present[:, _TO]
-
-
-def _keep_wide(torso, half):
-    """A torso seen from the side is as thick as a body, not as narrow as its joints."""
-    along, across, centre = torso.unbind(2)
-    normal = F.normalize(torch.stack([along[:, 1], -along[:, 0]], 1), dim=1)
-    wide = (across * normal).sum(1, keepdim=True)
-    missing = torch.where(wide < 0, -half, half) - wide
-    across = across + normal * torch.where(wide.abs() < half, missing, torch.zeros_like(missing))
-    return torch.stack([along, across, centre], 2)
-
-
-def _inverse(frames):
-    """The affine maps (…,2,3) that undo `frames`."""
-    a, b, c, d = frames[..., 0, 0], frames[..., 0, 1], frames[..., 1, 0], frames[..., 1, 1]
-    determinant = a * d - b * c
-    determinant = torch.where(determinant.abs() < 1e-6, torch.full_like(determinant, 1e-6), determinant)
-    linear = torch.stack([d, -b, -c, a], -1).unflatten(-1, (2, 2)) / determinant[..., None, None]
-    return torch.cat([linear, -linear @ frames[..., 2:]], -1)
-
-
-def _compose(outer, inner):
-    """outer after inner, both (…,2,3)."""
-    linear = outer[..., :2]
-    return torch.cat([linear @ inner[..., :2], linear @ inner[..., 2:] + outer[..., 2:]], -1)
 
 
 def sampling_map(source_pose, target_pose, size):
@@ -115,35 +63,31 @@ def sampling_map(source_pose, target_pose, size):
         size: (H, W) of the picture.
 
     Returns:
-        position (B,H,W,2): x, y in source pixels, pixel centres at integers; mask (B,H,W) bool: where a
-        part is drawn. Outside the mask the position means nothing.
+        position (B,H,W,2): x, y in source pixels, pixel centres at integers; mask (B,H,W) bool: where a part is
+        drawn. Outside the mask the position means nothing.
     """
     height, width = size
-    source, in_source = part_frames(source_pose)
-    target, in_target = part_frames(target_pose)
-    to_box = _inverse(target)  # (B,10,2,3)
-    to_source = _compose(source, to_box)
-    drawn = in_source & in_target
-    # A part that is not drawn is moved out of its own box.
-    to_box = torch.cat([to_box[..., :2], torch.where(drawn[..., None, None], to_box[..., 2:], 1e9)], -1)
+    source, in_source = part_frames(source_pose, height)
+    target, in_target = part_frames(target_pose, height)
+    with torch.autocast(source.device.type, enabled=False):  # half precision is a pixel or two off
+        to_box = _inverse(target)  # (B,10,2,3): pixel -> [-1, 1] along and across the box
+        to_source = _compose(source, to_box)
+    drawn = (in_source & in_target)[..., None]
+    to_box[..., 2] = torch.where(drawn, to_box[..., 2], 1e9)  # far from its own box, a part is drawn nowhere
 
     columns = torch.arange(width, device=source.device, dtype=source.dtype)
     rows = torch.arange(height, device=source.device, dtype=source.dtype)[:, None]
-    part = torch.zeros(source.shape[0], height, width, dtype=torch.int64, device=source.device)
+    part = torch.full((len(source), height, width), -1, dtype=torch.int32, device=source.device)
     for index in range(len(_PARTS)):
         x, y, one = to_box[:, index, :, None, None].unbind(-1)  # each (B,2,1,1)
         along, across = (x * columns + (y * rows + one)).unbind(1)  # (B,H,W)
-        if index == _HEAD:
-            inside = along.square() + across.square() < 1
-        else:
-            inside = torch.maximum(along.abs(), across.abs()) < 1
-        part = torch.where(inside, index + 1, part)
+        distance = along * along + across * across if index == _HEAD else torch.maximum(along.abs(), across.abs())
+        part = part.masked_fill(distance < 1, index)
 
-    batch = torch.arange(part.shape[0], device=part.device)[:, None, None] * len(_PARTS)
-    table = to_source.flatten(0, 1).flatten(1)  # (B*10, 6)
-    a, b, c, d, e, f = F.embedding(batch + (part - 1).clamp_min(0), table).unbind(-1)  # (B,H,W)
-    position = torch.stack([a * columns + b * rows + c, d * columns + e * rows + f], -1)
-    return position, part > 0
+    first = torch.arange(len(part), dtype=torch.int32, device=part.device)[:, None, None] * len(_PARTS)
+    maps = F.embedding(first + part.clamp(min=0), to_source.flatten(0, 1).flatten(1))  # (B,H,W,6)
+    x, y, one = maps.unflatten(-1, (2, 3)).unbind(-1)  # each (B,H,W,2)
+    return x * columns[:, None] + y * rows[..., None] + one, part >= 0
 
 
 def sample(image, position):
@@ -152,3 +96,88 @@ def sample(image, position):
     scale = position.new_tensor([2 / width, 2 / height])
     grid = position * scale + (scale / 2 - 1)
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def backdrop(image):
+    """The colour behind the person, row by row (B,C,H,1), from the side columns of image (B,C,H,W).
+
+    Medians of eight bands, and of five neighbouring bands against limbs that reach the border, interpolated.
+    """
+    sides = torch.cat([image[..., :3], image[..., -3:]], 3).float()  # (B,C,H,6)
+    bands = [band.flatten(2).median(2).values for band in sides.tensor_split(_BACKDROP_BANDS, dim=2)]
+    bands = F.pad(torch.stack(bands, 2), (2, 2), mode="replicate").unfold(2, 5, 1).median(3).values  # (B,C,8)
+    return F.interpolate(bands, size=image.shape[2], mode="linear")[..., None].to(image.dtype)
+
+
+def _body_joints(pose, height):
+    """(B,18,3) keypoints -> points (B,22,2), present (B,22), body size (B,1)."""
+    points, present = pose[..., :2].float().clone(), pose[..., 2] > 0
+    size = _body_size(points, present)
+    for joint, parent, distance in _HANGING:
+        hanging = points[:, parent] + size * points.new_tensor([0.0, distance])
+        hidden = ~present[:, joint] & present[:, parent] & (hanging[:, 1] > height - 1)
+        points[:, joint] = torch.where(hidden[:, None], hanging, points[:, joint])
+        present[:, joint] |= hidden
+
+    chest, has_chest = points[:, _SHOULDERS].mean(1), present[:, _SHOULDERS].all(1)
+    pelvis, has_pelvis = points[:, _HIPS].mean(1), present[:, _HIPS].all(1)
+    head = chest + size * points.new_tensor([0.0, -_NECK_TO_HEAD])
+    face, has_face = _mean(points, present, _FACE)
+    head = torch.where(has_face[:, None], (head + face) / 2, head)
+    points = torch.cat([points, torch.stack([head, head, chest, pelvis], 1)], 1)
+    return points, torch.cat([present, torch.stack([has_chest, has_chest, has_chest, has_pelvis], 1)], 1), size
+
+
+def _body_size(points, present):
+    """Neck level to hip level in pixels (B,1); else from head and shoulders; else of a person in full view."""
+    chest, pelvis = points[:, _SHOULDERS].mean(1), points[:, _HIPS].mean(1)
+    spine = (chest - pelvis).norm(dim=1)
+    shoulders = 1.5 * (points[:, 2] - points[:, 5]).norm(dim=1)
+    face, has_face = _mean(points, present, _FACE)
+    head = torch.where(has_face, (face - chest).norm(dim=1) / _NECK_TO_HEAD, 0.0)
+    has_chest, has_pelvis = present[:, _SHOULDERS].all(1), present[:, _HIPS].all(1)
+    size = torch.where(has_chest, torch.maximum(shoulders, head), 60.0)
+    return torch.where(has_chest & has_pelvis, spine, size).clamp_min(1)[:, None]
+
+
+def _mean(points, present, joints):
+    """The mean (B,2) of those of `joints` that are present, and whether one is (B,)."""
+    weight = present[:, joints, None].to(points.dtype)
+    return (points[:, joints] * weight).sum(1) / weight.sum(1).clamp_min(1), present[:, joints].any(1)
+
+
+def _torso_frame(points, half):
+    """The least-squares parallelogram of shoulders and hips, seen from the side still as thick as a body."""
+    along = (points[:, PELVIS] - points[:, CHEST]) / 2
+    across = (points[:, 5] + points[:, 11] - points[:, 2] - points[:, 8]) / 4 * _TORSO_WIDER
+    normal = F.normalize(_turned(-along), dim=1)
+    width = (across * normal).sum(1, keepdim=True)  # negative in a view from behind
+    wide = torch.where(width < 0, -1.0, 1.0) * width.abs().maximum(half)
+    centre = (points[:, PELVIS] + points[:, CHEST]) / 2
+    return torch.stack([along * _TORSO_LONGER, across + normal * (wide - width), centre], 2)
+
+
+def _head_frame(points, size):
+    """An upright ellipse."""
+    up, right = points.new_tensor([0.0, -1.0]), points.new_tensor([1.0, 0.0])
+    centre = points[:, HEAD] + up * _HEAD_UP * size
+    return torch.stack([up * _HEAD_HALF_HEIGHT * size, right * _HALF_WIDTH[_HEAD] * size, centre], 2)
+
+
+def _turned(vector):
+    return torch.stack([-vector[..., 1], vector[..., 0]], -1)
+
+
+def _inverse(frames):
+    """The affine maps (…,2,3) that undo `frames`."""
+    a, b, c, d = frames[..., 0, 0], frames[..., 0, 1], frames[..., 1, 0], frames[..., 1, 1]
+    determinant = a * d - b * c
+    determinant = torch.where(determinant.abs() < 1e-6, 1e-6, determinant)
+    linear = torch.stack([d, -b, -c, a], -1).unflatten(-1, (2, 2)) / determinant[..., None, None]
+    return torch.cat([linear, -linear @ frames[..., 2:]], -1)
+
+
+def _compose(outer, inner):
+    """outer after inner, both (…,2,3)."""
+    linear = outer[..., :2]
+    return torch.cat([linear @ inner[..., :2], linear @ inner[..., 2:] + outer[..., 2:]], -1)

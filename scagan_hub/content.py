@@ -16,7 +16,7 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from PIL import Image
 
-from scagan_hub.alignment import sample, sampling_map
+from scagan_hub.alignment import backdrop, sample, sampling_map
 from scagan_hub.edge_prior import JOINTS, NO_EDGE, patch_prior, release_prior
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -66,7 +66,8 @@ class Content(SchedulerMixin, ConfigMixin):
         """XDoG (Winnemöller 2011): difference of Gaussians, then a soft threshold.
 
         `u = G(sigma) - gamma G(k sigma)` of the grey image in [0, 255]; light where u >= epsilon, else
-        `1 + tanh(phi (u - epsilon))`; inverted for the nets.
+        `1 + tanh(phi (u - epsilon))`; inverted for the nets. Because of gamma < 1 the contrast that makes a line
+        grows with the brightness; at greys in [0, 1] the usual parameters would find no lines at all.
 
         Args:
             image: (B,3,H,W) in [-1, 1].
@@ -76,9 +77,7 @@ class Content(SchedulerMixin, ConfigMixin):
         """
         image = self._check_image(image, 3, "image")
         config = self.config
-        grey = (image.float() * image.new_tensor(LUMA, dtype=torch.float32).view(1, 3, 1, 1)).sum(
-            1, keepdim=True
-        )
+        grey = (image.float() * image.new_tensor(LUMA, dtype=torch.float32).view(1, 3, 1, 1)).sum(1, keepdim=True)
         grey = (grey + 1) * 127.5
         wide = _blur(grey, config.edge_sigma * config.edge_k)
         difference = _blur(grey, config.edge_sigma) - config.edge_gamma * wide - config.edge_epsilon
@@ -113,9 +112,7 @@ class Content(SchedulerMixin, ConfigMixin):
         edge = self._check_image(edge, 1, "edge")
         source_pose, target_pose = self._check_poses(edge, source_pose, target_pose)
         if self.config.prior == "aligned":
-            return _on_background(
-                edge, *sampling_map(source_pose, target_pose, self.config.image_size), NO_EDGE
-            )
+            return _on_background(edge, *sampling_map(source_pose, target_pose, self.config.image_size), NO_EDGE)
         if self.config.prior == "patches_release":
             prior = release_prior(edge, source_pose, target_pose, self.config.prior_radius)
             return ((prior - 0.5) / 0.5).to(edge.dtype)
@@ -153,7 +150,7 @@ class Content(SchedulerMixin, ConfigMixin):
         source_edge = self._check_image(source_edge, 1, "source_edge")
         source_pose, target_pose = self._check_poses(source_image, source_pose, target_pose)
         position, mask = sampling_map(source_pose, target_pose, self.config.image_size)
-        background = F.pad(backdrop(source_image), (0, 0, 0, 0, 0, 1), value=NO_EDGE)  # (B,4,1,1)
+        background = F.pad(backdrop(source_image), (0, 0, 0, 0, 0, 1), value=NO_EDGE)  # (B,4,H,1)
         both = torch.cat([source_image, source_edge.to(source_image.dtype)], 1)
         image, prior = _on_background(both, position, mask, background).split([3, 1], 1)
         return prior, torch.cat([image, mask[:, None].to(image.dtype)], 1)
@@ -186,25 +183,24 @@ class Content(SchedulerMixin, ConfigMixin):
         return poses
 
 
-def backdrop(image):
-    """The median colour (B,3,1,1) of the top rows and the side columns of image (B,3,H,W)."""
-    border = torch.cat([image[:, :, :4].flatten(2), image[..., :3].flatten(2), image[..., -3:].flatten(2)], 2)
-    return border.median(2).values[..., None, None]
-
-
 def _on_background(image, position, mask, background):
     warped = sample(image.float(), position).to(image.dtype)
     return torch.where(mask[:, None], warped, background)
 
 
 def _blur(image, sigma):
-    """Separable Gaussian of a (B,1,H,W) image, cut off at 4 sigma, borders repeated."""
-    radius = math.ceil(4 * sigma)
-    offsets = torch.arange(-radius, radius + 1, device=image.device, dtype=image.dtype)
-    kernel = torch.exp(offsets.square() / (-2 * sigma**2))
-    kernel = kernel / kernel.sum()
-    padded = F.pad(image, (radius,) * 4, mode="replicate")
-    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
+    """Gaussian of image (B,H,W), cut off at 4 sigma, borders repeated: two products with banded matrices."""
+    height, width = (_blur_matrix(length, sigma, image) for length in image.shape[-2:])
+    with torch.autocast(image.device.type, enabled=False):  # greys in half precision would make lines of their own
+        return height @ (image @ width.T)
+
+
+def _blur_matrix(length, sigma, like):
+    offset = torch.arange(-math.ceil(4 * sigma), math.ceil(4 * sigma) + 1, device=like.device)
+    weight = torch.exp(offset.to(like.dtype).square() / (-2 * sigma**2))
+    column = (torch.arange(length, device=like.device)[:, None] + offset).clamp(0, length - 1)
+    weight = (weight / weight.sum()).expand(length, -1).contiguous()
+    return like.new_zeros(length, length).scatter_add_(1, column, weight)
 
 
 def edge_image(edge):

@@ -8,7 +8,7 @@ import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
 
-from scagan_hub.alignment import sample, sampling_map
+from scagan_hub.alignment import backdrop, sample, sampling_map
 from scagan_hub.content import Content, edge_image, edge_tensor
 from scagan_hub.edge_prior import patch_prior, release_prior
 
@@ -126,9 +126,7 @@ def test_identity_gives_back_the_source_inside_the_mask():
 def test_sampling_at_integers_gives_the_pixels_themselves():
     image = picture()
     rows, columns = torch.meshgrid(torch.arange(256.0), torch.arange(176.0), indexing="ij")
-    torch.testing.assert_close(
-        sample(image, torch.stack([columns, rows], -1)[None]), image, atol=1e-4, rtol=0
-    )
+    torch.testing.assert_close(sample(image, torch.stack([columns, rows], -1)[None]), image, atol=1e-4, rtol=0)
 
 
 def test_moved_person_is_moved_with_its_pixels():
@@ -146,6 +144,30 @@ def test_part_with_a_missing_joint_is_left_out():
     without = content.align(picture(), standing(10), standing())[0, 3]
     assert whole[215, 74] == 1 and without[215, 74] == 0
     assert without[215, 102] == 1 and without[90, 88] == 1
+
+
+def test_leg_below_the_picture_hangs_there_and_the_callers_pose_is_untouched():
+    lower = standing(9, 10, 12, 13, shift=(0.0, 100.0))  # hips at 226, knees would be at 276
+    kept = lower.clone()
+    aligned = Content(alignment="limbs").align(picture(), standing(), lower)
+    assert aligned[0, 3, 250, 76] == 1 and aligned[0, 3, 250, 100] == 1
+    assert torch.equal(lower, kept)
+    inside = Content(alignment="limbs").align(picture(), standing(), standing(9, 10, 12, 13))
+    assert inside[0, 3, 200].amax() == 0  # there they would be seen, so they are unknown
+
+
+def test_head_seen_from_behind_needs_no_face():
+    aligned = Content(alignment="limbs").align(picture(), standing(), standing(0, 14, 15, 16, 17))
+    assert aligned[0, 3, 35, 88] == 1
+
+
+def test_backdrop_follows_the_rows_and_not_a_limb_at_the_border():
+    image = torch.linspace(-0.5, 0.5, 256)[:, None].expand(1, 3, 256, 176).clone()
+    clean = backdrop(image)
+    assert clean.shape == (1, 3, 256, 1)
+    assert (clean - image[..., :1]).abs()[:, :, 48:-48].max() < 0.02
+    image[:, :, 100:160, :40] = image[:, :, 100:160, -40:] = 1.0
+    assert (backdrop(image) - clean).abs().max() < 0.3
 
 
 def test_outside_the_mask_stands_the_backdrop():
@@ -203,6 +225,16 @@ def test_half_precision_keeps_its_dtype_and_its_geometry(dtype):
     assert (aligned[:, 3] == expected[:, 3]).all()
     torch.testing.assert_close(aligned.float(), expected, atol=0.02, rtol=0)
     torch.testing.assert_close(fed.float(), whole, atol=0.02, rtol=0)
+
+
+def test_autocast_changes_nothing():
+    content = Content(prior="aligned", alignment="limbs")
+    image, source, target = picture(), poses(1, seed=1), poses(1, seed=2)
+    plain = content.edges(image), *content.transfer(image, content.edges(image), source, target)
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = content.edges(image), *content.transfer(image, content.edges(image), source, target)
+    for ours, theirs in zip(plain, cast, strict=True):
+        assert torch.equal(ours, theirs)
 
 
 class ContentOnlyPipeline(DiffusionPipeline):
