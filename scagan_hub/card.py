@@ -41,8 +41,7 @@ def render(configs: dict[str, dict], report: dict | None = None, name: str = "pa
         width=width,
         configuration="\n".join(f"- `{part}`: {_inline(config)}" for part, config in configs.items()),
         training=_training(report.get("training")),
-        figures="\n\n".join(map(_table, report.get("figures", [])))
-        or "No figures were measured for these weights.",
+        figures="\n\n".join(map(_table, report.get("figures", []))) or "No figures were measured for these weights.",
         limits="\n".join(f"- {limit}" for limit in report.get("limits", [])) or "Nothing was written down.",
     )
 

@@ -30,9 +30,7 @@ def model_folder(name, **hub) -> Path:
     if folder.is_dir():
         return folder
     if folder.is_absolute() or len(folder.parts) != 2 or ".." in folder.parts:
-        raise ValueError(
-            f"no model folder {name}: give a folder made by save_pretrained, or a Hub id (owner/name)"
-        )
+        raise ValueError(f"no model folder {name}: give a folder made by save_pretrained, or a Hub id (owner/name)")
     patterns = ["model_index.json", "report.json", "*/*.json", "*/*.safetensors"]
     try:
         return Path(snapshot_download(str(name), allow_patterns=patterns, **hub))
@@ -101,15 +99,12 @@ def check_model(folder: Path, cls: type, variant: str | None = None):
     faults = {
         "missing": sorted(expected.keys() - found.keys()),
         "not the model's": sorted(found.keys() - expected.keys()),
-        "misshapen": [
-            f"{n} {found[n]}, expected {expected[n]}" for n in sorted(shared) if found[n] != expected[n]
-        ],
+        "misshapen": [f"{n} {found[n]}, expected {expected[n]}" for n in sorted(shared) if found[n] != expected[n]],
     }
     lines = [f"{len(names)} {fault} ({_some(names)})" for fault, names in faults.items() if names]
     if lines:
         raise ValueError(
-            f"{weights}: tensors that don't fit the {cls.__name__} of its {cls.config_name}: "
-            f"{'; '.join(lines)}; {MEND}"
+            f"{weights}: tensors that don't fit the {cls.__name__} of its {cls.config_name}: {'; '.join(lines)}; {MEND}"
         )
 
 

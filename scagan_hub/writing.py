@@ -16,9 +16,7 @@ def check_writable(path) -> Path:
     if path.is_dir():
         raise ValueError(f"cannot write {path}: it is a folder; give the name of a file in it")
     if not path.parent.is_dir():
-        raise ValueError(
-            f"cannot write {path}: there is no folder {path.parent}; make it first or write elsewhere"
-        )
+        raise ValueError(f"cannot write {path}: there is no folder {path.parent}; make it first or write elsewhere")
     probe = _beside(path)
     try:
         probe.touch()
@@ -62,9 +60,7 @@ def whole_folder(path):
         yield partial
         _move_into(partial, path)
     except OSError as error:
-        raise ValueError(
-            f"cannot write the folder {path}: {error.strerror or error}; write elsewhere"
-        ) from error
+        raise ValueError(f"cannot write the folder {path}: {error.strerror or error}; write elsewhere") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
