@@ -77,12 +77,12 @@ class Content(SchedulerMixin, ConfigMixin):
         """
         image = self._check_image(image, 3, "image")
         config = self.config
-        grey = (image.float() * image.new_tensor(LUMA, dtype=torch.float32).view(1, 3, 1, 1)).sum(1, keepdim=True)
-        grey = (grey + 1) * 127.5
+        luma = torch.tensor(LUMA, device=image.device)[:, None, None]
+        grey = ((image.float() * luma).sum(1) + 1) * 127.5  # (B,H,W)
         wide = _blur(grey, config.edge_sigma * config.edge_k)
         difference = _blur(grey, config.edge_sigma) - config.edge_gamma * wide - config.edge_epsilon
         light = 1 + torch.tanh(config.edge_phi * difference.clamp(max=0))  # 1 from the threshold on
-        return (1 - 2 * light).to(image.dtype)
+        return (1 - 2 * light)[:, None].to(image.dtype)
 
     def heatmaps(self, pose):
         """A Gaussian a joint, 1 at the joint; a missing joint's channel is zero.
