@@ -6,7 +6,10 @@ from pathlib import Path
 
 
 def table(lines: list[dict]) -> str:
-    rows = ["| hours | samples | samples/s since the row above | held-out SSIM | held-out L1 |", "|---|---|---|---|---|"]
+    rows = [
+        "| hours | samples | samples/s since the row above | held-out SSIM | held-out L1 |",
+        "|---|---|---|---|---|",
+    ]
     hours = samples = 0
     for line in lines:
         if "held_out/ssim" not in line:

@@ -80,9 +80,7 @@ class PosePairs(Dataset):
         present = {path.name for path in self.images.iterdir()} if self.images.is_dir() else set()
         for what, there in (("annotation", self.annotations.keys()), ("image", present)):
             if missing := sorted(named - there):
-                raise ValueError(
-                    f"{self.root}, {split}: {len(missing)} paired names have no {what}: {missing[0]}"
-                )
+                raise ValueError(f"{self.root}, {split}: {len(missing)} paired names have no {what}: {missing[0]}")
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -108,9 +106,7 @@ class PosePairs(Dataset):
         except OSError as error:
             raise ValueError(f"cannot read the image {self.images / name}: {error}") from error
         if image.shape[:2] != (height, width):
-            raise ValueError(
-                f"{self.images / name}: expected {width} x {height} pixels, got {image.shape[1::-1]}"
-            )
+            raise ValueError(f"{self.images / name}: expected {width} x {height} pixels, got {image.shape[1::-1]}")
         keypoints = self.annotations[name]
         if mirrored:
             image = image[:, ::-1]

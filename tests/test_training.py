@@ -20,7 +20,7 @@ from scagan_hub.training.objective import Objective, discriminators
 SIZE = (64, 44)
 TINY = {
     "content": {"image_size": SIZE, "prior": "aligned", "alignment": "limbs"},
-    "pct_net": {"width": 4, "prior_channels": 1, "residual_blocks": 1, "patch_size": 1},
+    "pct_net": {"width": 4, "prior_channels": 1, "residual_blocks": 1, "render": "blend"},
     "is_net": {"image_size": SIZE, "width": 4, "modulation_width": 4, "aligned_channels": 4, "render": "blend"},
 }
 
@@ -95,7 +95,7 @@ def test_phase_is_leaves_the_pct_net_alone(make_config):
 def test_gradients_reach_only_the_generator_and_the_discriminators_own_step_only_them():
     config = TrainConfig(Path("d"), Path("o"), discriminator_width=4)
     judges = discriminators(3, config)
-    objective = Objective(config, judges, None, contextual=True)
+    objective = Objective(config, judges, None, "is")
     generated = torch.rand(1, 3, 16, 12, requires_grad=True)
     target, source, pose = torch.rand(1, 3, 16, 12), torch.rand(1, 3, 16, 12), torch.rand(1, 18, 16, 12)
     judges.requires_grad_(False)
@@ -109,7 +109,7 @@ def test_gradients_reach_only_the_generator_and_the_discriminators_own_step_only
 
 def test_objective_weighs_its_terms():
     config = TrainConfig(Path("d"), Path("o"), weights=Weights(adversarial=0, appearance=3))
-    objective = Objective(config, discriminators(3, config), None, contextual=True)
+    objective = Objective(config, discriminators(3, config), None, "is")
     picture = torch.rand(1, 3, 16, 12)
     terms = objective.generator(picture, 1 - picture, picture, torch.rand(1, 18, 16, 12), 0)
     torch.testing.assert_close(terms["total"], 3 * (2 * picture - 1).abs().mean())

@@ -60,8 +60,7 @@ class PatchDiscriminator(ModelMixin, ConfigMixin):
         super().__init__()
         widths = [channels_in, *(width * 2**i for i in range(levels))]
         self.convs = nn.ModuleList(
-            spectral_norm(nn.Conv2d(a, b, 4, stride=2, padding=1))
-            for a, b in zip(widths, widths[1:], strict=False)
+            spectral_norm(nn.Conv2d(a, b, 4, stride=2, padding=1)) for a, b in zip(widths, widths[1:], strict=False)
         )
         self.conv_out = spectral_norm(nn.Conv2d(widths[-1], 1, 3, padding=1))
 

@@ -15,7 +15,7 @@ MODELS = {
     },
     "demo": {
         "content": {"image_size": IMAGE_SIZE, "heatmap_sigma": 6.0, "prior": "aligned", "alignment": "limbs"},
-        "pct_net": {"width": 24, "prior_channels": 1, "patch_size": 2},
+        "pct_net": {"width": 24, "prior_channels": 1, "patch_size": 2, "render": "blend"},
         "is_net": {
             "image_size": IMAGE_SIZE,
             "width": 24,
@@ -81,7 +81,7 @@ class TrainConfig:
     """divide each layer's term by its mean activation"""
     view_scale: int = 1
     """features and discriminators see pictures smaller by this factor and, every other step, a full-size window
-    of that size; 1: whole pictures"""
+    of that size (edge maps: always the window, since thin lines don't survive shrinking); 1: whole pictures"""
     ema: float = 0.999
     """decay of the averaged weights that are saved and evaluated"""
     init: Literal["normal", "kaiming"] = "normal"

@@ -16,11 +16,11 @@ def discriminators(channels: int, config: TrainConfig) -> torch.nn.ModuleDict:
     return torch.nn.ModuleDict({"style": kind(2 * channels, width=width), "content": kind(channels + 18, width=width)})
 
 
-def views(tensors: list[torch.Tensor], scale: int, step: int) -> list[torch.Tensor]:
+def views(tensors: list[torch.Tensor], scale: int, window: bool) -> list[torch.Tensor]:
     """What features and discriminators see of (B,C,H,W) tensors: all smaller, or one full-size window of each."""
     if scale == 1:
         return tensors
-    if step % 2 == 0:
+    if not window:
         return [F.avg_pool2d(x, scale) for x in tensors]
     height, width = (size // scale for size in tensors[0].shape[2:])
     top, left = (int(torch.randint(size * (scale - 1) + 1, ())) for size in (height, width))
@@ -33,12 +33,13 @@ class Objective:
     Args:
         discriminators: see the function of that name.
         features: a frozen VGG or None.
-        contextual: whether the contextual term is part of it (phase 2).
+        phase: "pct" (edge maps: no contextual term) or "is".
     """
 
-    def __init__(self, config: TrainConfig, discriminators, features, contextual: bool):
+    def __init__(self, config: TrainConfig, discriminators, features, phase: str):
         self.config, self.discriminators, self.features = config, discriminators, features
-        self.contextual_layers = config.contextual_layers if contextual else ()
+        self.phase = phase
+        self.contextual_layers = config.contextual_layers if phase == "is" else ()
 
     def generator(self, generated, target, source, pose_map, step: int) -> dict[str, torch.Tensor]:
         """The weighted terms, and "total"; pictures or edge maps (B,C,H,W) in [-1, 1]."""
@@ -46,7 +47,7 @@ class Objective:
         terms["appearance"] = weights.appearance * appearance_loss(generated, target)
         if self.features is None and step < self.config.adversarial_from:
             return {**terms, "total": terms["appearance"]}
-        seen = views([generated, target, source, pose_map], self.config.view_scale, step)
+        seen = self._views([generated, target, source, pose_map], step)
         if self.features is not None:
             terms.update(self._feature_terms(*seen[:2]))
         if step >= self.config.adversarial_from:
@@ -57,14 +58,15 @@ class Objective:
 
     def discriminator(self, generated, target, source, pose_map, step: int) -> torch.Tensor:
         """Both discriminators' loss on a detached `generated`."""
-        generated, target, *conditions = views(
-            [generated.detach(), target, source, pose_map], self.config.view_scale, step
-        )
+        generated, target, *conditions = self._views([generated.detach(), target, source, pose_map], step)
         form, total = self.config.adversarial_form, 0.0
         for net, condition in zip(self.discriminators.values(), conditions, strict=True):
             total = total + adversarial_loss(net(target, condition), True, form)
             total = total + adversarial_loss(net(generated, condition), False, form)
         return self.config.weights.adversarial * total / 2
+
+    def _views(self, tensors: list[torch.Tensor], step: int) -> list[torch.Tensor]:
+        return views(tensors, self.config.view_scale, window=self.phase == "pct" or step % 2 == 1)
 
     def _feature_terms(self, generated, target) -> dict[str, torch.Tensor]:
         weights, perceptual = self.config.weights, self.config.perceptual_layers

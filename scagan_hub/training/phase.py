@@ -26,7 +26,7 @@ class Phase:
         self.generator, self.optimiser = accelerator.prepare(generator, optimiser)
         prepared = {key: accelerator.prepare(net) for key, net in judges.items()}
         self.discriminators, self.judging = torch.nn.ModuleDict(prepared), accelerator.prepare(judging)
-        self.objective = Objective(config, self.discriminators, features, contextual=name == "is")
+        self.objective = Objective(config, self.discriminators, features, name)
         accelerator.register_for_checkpointing(self.ema)
 
     def set_rate(self, factor: float) -> None:
