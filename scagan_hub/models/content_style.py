@@ -17,16 +17,21 @@ RUN = 5
 
 
 def standardise(f: torch.Tensor, eps: float = 1e-5) -> torch.Tensor:
-    """`(f - mean) / std` of every channel of every picture; (B,C,H,W) -> (B,C,H,W)."""
+    """`(f - mean) / std` of every channel of every picture; (B,C,H,W) -> (B,C,H,W), channels_last if f is.
+
+    On a CPU the statistics of a channels_last tensor are ten times faster as batch norms of one picture each.
+    """
+    if f.device.type == "cpu" and not torch.compiler.is_compiling():
+        pictures = [F.batch_norm(picture, None, None, training=True, eps=eps) for picture in f.split(1)]
+        return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
     variance, mean = torch.var_mean(f, dim=(2, 3), correction=0, keepdim=True)
     scale = torch.rsqrt(variance + eps)
     return torch.addcmul(-mean * scale, f, scale)
 
 
-def modulate(normed: torch.Tensor, modulation: torch.Tensor) -> torch.Tensor:
-    """`act(gamma normed + beta)`; `modulation` (B,2C,H,W) holds gamma, then beta."""
-    gamma, beta = modulation.chunk(2, dim=1)
-    return F.leaky_relu(torch.addcmul(beta, normed, gamma), LEAK)
+def modulate(normed: torch.Tensor, gamma: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
+    """`act(gamma normed + beta)`; all (B,C,H,W)."""
+    return F.leaky_relu(torch.addcmul(beta, normed, gamma), LEAK, inplace=True)
 
 
 def kept_cells(length: int, cells: int) -> tuple[list[int], list[int]]:
@@ -47,27 +52,33 @@ def kept_cells(length: int, cells: int) -> tuple[list[int], list[int]]:
     return source, back
 
 
-class _Spread(torch.autograd.Function):
-    """Copies kept rows and columns back out to the level's size; its gradient sums over the copies."""
+class _Pick(torch.autograd.Function):
+    """Rows and columns of x by index: (B,C,h,w) -> (B,C,len(rows),len(columns)), channels_last.
+
+    The gradient of a row or column that was picked often is a sum, taken as a product with a 0/1 matrix: far
+    cheaper than the scatter-add that indexing would leave.
+    """
 
     @staticmethod
     def forward(ctx, x, rows, columns):
         ctx.save_for_backward(rows, columns)
-        ctx.cells = x.shape[2:]
-        return x.index_select(2, rows).index_select(3, columns)
+        ctx.size = x.shape[2:]
+        cells = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B,h w,C)
+        index = (rows[:, None] * x.shape[3] + columns).flatten()
+        return cells.index_select(1, index).unflatten(1, (len(rows), len(columns))).permute(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx, grad):
-        rows, columns = ctx.saved_tensors
-        height, width = ctx.cells
-        to_rows = F.one_hot(rows, height).to(grad.dtype)
-        to_columns = F.one_hot(columns, width).to(grad.dtype)
-        grad = torch.einsum("bchw,wk->bchk", grad, to_columns)
-        return torch.einsum("bchk,hj->bcjk", grad, to_rows), None, None
+        rows, columns = (
+            F.one_hot(index, count).to(grad.dtype).T for index, count in zip(ctx.saved_tensors, ctx.size, strict=True)
+        )
+        grad = torch.matmul(columns, grad.permute(0, 2, 3, 1))  # (B,H,w,C)
+        grad = torch.matmul(rows, grad.flatten(2)).unflatten(2, (len(columns), -1))  # (B,h,w,C)
+        return grad.permute(0, 3, 1, 2), None, None
 
 
 class Modulation(nn.Module):
-    """gamma(S) and beta(S) of CS-SPADE: conv 3x3, ReLU, conv 3x3; (B,S,H,W) -> (B,2C,H,W).
+    """gamma(S), then beta(S) of CS-SPADE: conv 3x3, ReLU, conv 3x3; (B,S,H,W) -> (B,2C,H,W).
 
     gamma multiplies as it stands (the talk's form): its bias starts at one.
     """
@@ -78,7 +89,7 @@ class Modulation(nn.Module):
         self.affine = nn.Conv2d(hidden, 2 * channels, 3, padding=1)
 
     def forward(self, source: torch.Tensor) -> torch.Tensor:
-        return self.affine(F.relu(self.shared(source)))
+        return self.affine(F.relu(self.shared(source), inplace=True))
 
 
 class StyleModulation(Modulation):
@@ -93,15 +104,14 @@ class StyleModulation(Modulation):
 
     def forward(self, style: torch.Tensor) -> torch.Tensor:
         """style (B,S,h,w) -> gamma and beta of the kept cells (B,2C,<=5h,<=5w)."""
-        kept = style.index_select(2, self.rows_kept).index_select(3, self.columns_kept)
-        return super().forward(kept)
+        return super().forward(_Pick.apply(style, self.rows_kept, self.columns_kept))
 
-    def spread(self, modulation: torch.Tensor) -> torch.Tensor:
-        """gamma and beta of the kept cells -> (B,2C,H,W)."""
-        return _Spread.apply(modulation, self.rows_back, self.columns_back)
+    def spread(self, modulation: torch.Tensor) -> list[torch.Tensor]:
+        """gamma and beta of the kept cells (B,2C,<=5h,<=5w) -> gamma (B,C,H,W), beta (B,C,H,W)."""
+        return [_Pick.apply(half, self.rows_back, self.columns_back) for half in modulation.chunk(2, dim=1)]
 
     def plain(self, style: torch.Tensor) -> torch.Tensor:
-        """The reference: enlarge, then convolve at full size; equals `spread(forward(style))`."""
+        """The reference: enlarge, then convolve at full size; equals `cat(spread(forward(style)), 1)`."""
         size = (len(self.rows_back), len(self.columns_back))
         return super().forward(F.interpolate(style, size=size, mode="nearest"))
 
@@ -120,9 +130,9 @@ class ContentStylePath(nn.Module):
         self.conv_out = nn.Conv2d(middle, channels_out, 3, padding=1)
 
     def forward(self, normed: torch.Tensor, style_modulation: torch.Tensor, content: torch.Tensor):
-        f = self.conv_in(modulate(normed, self.style.spread(style_modulation)))
-        f = self.conv_middle(modulate(standardise(f), self.content_0(content)))
-        return self.conv_out(modulate(standardise(f), self.content_1(content)))
+        f = self.conv_in(modulate(normed, *self.style.spread(style_modulation)))
+        f = self.conv_middle(modulate(standardise(f), *self.content_0(content).chunk(2, dim=1)))
+        return self.conv_out(modulate(standardise(f), *self.content_1(content).chunk(2, dim=1)))
 
 
 class ContentStyleBlock(nn.Module):
@@ -177,12 +187,12 @@ class SpadeResidualBlock(nn.Module):
         return [style]
 
     def forward(self, f, style_modulations: list[torch.Tensor], edge: torch.Tensor, pose: torch.Tensor):
-        style = F.interpolate(style_modulations[0], size=f.shape[2:], mode="nearest")
+        style = F.interpolate(style_modulations[0], size=f.shape[2:], mode="nearest").expand(len(f), -1, -1, -1)
         source = torch.cat([part for part in (style, edge, pose) if part is not None], dim=1)
         normed = standardise(f)
         shortcut = f
         if self.learned_shortcut:
             gamma, beta = self.modulation_s(source).chunk(2, dim=1)
             shortcut = self.conv_s(torch.addcmul(beta, normed, gamma))
-        f = self.conv_0(modulate(normed, self.modulation_0(source)))
-        return shortcut + self.conv_1(modulate(standardise(f), self.modulation_1(source)))
+        f = self.conv_0(modulate(normed, *self.modulation_0(source).chunk(2, dim=1)))
+        return shortcut + self.conv_1(modulate(standardise(f), *self.modulation_1(source).chunk(2, dim=1)))
