@@ -95,7 +95,8 @@ def build_demo(pipe: ScaGan) -> gr.Blocks:
         truth = gallery.truth(person, pose) if bundled else None
         return out.images[0], out.edges[0], out.target_poses[0].draw(), *_compared(out.images[0], truth)
 
-    with gr.Blocks(title="One photo of a person, any pose", analytics_enabled=False) as demo:
+    options = {"analytics_enabled": False, "delete_cache": (HOUR, HOUR)}
+    with gr.Blocks(title="One photo of a person, any pose", **options) as demo:
         gr.Markdown(INTRODUCTION)
         with gr.Row():
             with gr.Column(scale=5):
@@ -103,8 +104,8 @@ def build_demo(pipe: ScaGan) -> gr.Blocks:
             with gr.Column(scale=4):
                 button = gr.Button("Generate", variant="primary", size="lg")
                 outputs = _outputs()
-        button.click(generate, inputs, outputs, api_name="generate", concurrency_limit=1, scroll_to_output=True)
-    demo.delete_cache = (HOUR, HOUR)
+        options = {"api_name": "generate", "concurrency_limit": 1, "show_progress_on": outputs[0]}
+        button.click(generate, inputs, outputs, scroll_to_output=True, **options)
     return demo.queue(max_size=QUEUE)
 
 
@@ -218,7 +219,7 @@ def _drawn(poses: list[str]) -> list[tuple[Image.Image, str]]:
 
 
 def _whose(person: str) -> str:
-    return f"Poses of {person}: their true picture is known, and the result is measured against it"
+    return f"Poses of {person}, whose true picture in them is known: the result is measured against it"
 
 
 def _choose_person(pose: str, event: gr.SelectData):
