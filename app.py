@@ -166,12 +166,12 @@ def _inputs() -> list[gr.components.Component]:
             photo = _upload("Photo of one person, from head to feet")
     gr.Markdown("### 2. The pose")
     with gr.Tabs():
-        with gr.Tab("Bundled poses"):
+        with gr.Tab("Bundled"):
             whose = gr.Markdown(_whose(person))
             own = _gallery(_drawn(gallery.truths(person)), 0)
             gr.Markdown("More poses")
             others = _gallery(_drawn([f"{name}-view1" for name in gallery.people()]), None)
-        with gr.Tab("From a photo"):
+        with gr.Tab("Photo"):
             pose_photo = _upload("Photo of somebody in the pose")
         with gr.Tab("OpenPose JSON"):
             pose_json = gr.File(label="JSON of one person (COCO-18 or BODY_25)", file_types=[".json"], height=160)
@@ -219,7 +219,7 @@ def _drawn(poses: list[str]) -> list[tuple[Image.Image, str]]:
 
 
 def _whose(person: str) -> str:
-    return f"Poses of {person}, whose true picture in them is known: the result is measured against it"
+    return f"Poses of {person} (true pictures known)"
 
 
 def _choose_person(pose: str, event: gr.SelectData):
