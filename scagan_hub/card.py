@@ -41,7 +41,7 @@ def render(configs: dict[str, dict], report: dict | None = None, name: str = "pa
         width=width,
         configuration="\n".join(f"- `{part}`: {_inline(config)}" for part, config in configs.items()),
         training=_training(report.get("training")),
-        figures="\n\n".join(map(_table, report.get("figures", []))) or "No figures were measured for these weights.",
+        figures="\n\n".join(map(table, report.get("figures", []))) or "No figures were measured for these weights.",
         limits="\n".join(f"- {limit}" for limit in report.get("limits", [])) or "Nothing was written down.",
     )
 
@@ -60,7 +60,7 @@ def _code(key: str, value) -> str:
     return f"`{value}`" if key == "command" else str(value)
 
 
-def _table(figures: dict) -> str:
+def table(figures: dict) -> str:
     """One protocol's figures as a table: a row a method, a column a metric."""
     rows = figures["rows"]
     metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))

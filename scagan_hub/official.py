@@ -16,11 +16,14 @@ from torch import nn
 
 from scagan_hub.content import Content
 from scagan_hub.models import ISNet, PCTNet
-from scagan_hub.writing import whole_folder
 
 PCT_NET = "edge_generator.model_edge."
 BLOCKS = ("head_0", "G_middle_0", "G_middle_1", "up_0", "up_1", "up_2", "up_3")
 SHOWN = 3  # names in an error message
+LIMITS = [
+    "Converted from the authors' release, which carries no licence: ask its authors before you pass the weights on.",
+    "Trained by its authors on DeepFashion: studio pictures of one person before a plain backdrop.",
+]
 
 PCT_NET_MODULES = {
     "conv_in": "prepro.1",
@@ -67,8 +70,9 @@ def convert(path, output) -> Path:
 
     pct_net, is_net = translate(read(path))
     content = Content(heatmap_sigma=12.0, prior="patches_release", alignment="none")
-    with whole_folder(output) as folder:
-        ScaGan(pct_net=pct_net, is_net=is_net, content=content).save_pretrained(folder)
+    pipe = ScaGan(pct_net=pct_net, is_net=is_net, content=content)
+    pipe.report = {"license": "unknown", "limits": LIMITS}
+    pipe.save_pretrained(output)
     return Path(output)
 
 
@@ -80,9 +84,7 @@ def read(path) -> dict[str, torch.Tensor]:
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(
-            f"{path}: no such file; expected the release's generator, for example latest_netG.pth"
-        )
+        raise ValueError(f"{path}: no such file; expected the release's generator, for example latest_netG.pth")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the parser of damaged bytes can raise anything
@@ -109,9 +111,7 @@ def translate(state: dict[str, torch.Tensor]) -> tuple[PCTNet, ISNet]:
     if not any(name.startswith("enc_style.") for name in state):
         phase_1 = PCT_NET_MODULES["conv_in"] + ".weight" in state
         what = "the PCT-Net of phase 1 alone" if phase_1 else "no generator of the release"
-        raise ValueError(
-            f"the file holds {what}: expected the generator of phase 2, for example latest_netG.pth"
-        )
+        raise ValueError(f"the file holds {what}: expected the generator of phase 2, for example latest_netG.pth")
     start = "pose" if "fc.weight" in state and state["fc.weight"].ndim == 4 else "noise"
     with init_empty_weights():
         pct_net, is_net = PCTNet(), ISNet(start=start)

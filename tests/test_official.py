@@ -38,9 +38,7 @@ def nets(release):
 def fed(reference):
     """What the nets are fed: source_image, source_edge, pose_map, prior."""
     content = Content(heatmap_sigma=12.0, prior="patches_release")
-    source_pose, target_pose = (
-        pose_tensor(reference[f"{which}_keypoints"]) for which in ("source", "target")
-    )
+    source_pose, target_pose = (pose_tensor(reference[f"{which}_keypoints"]) for which in ("source", "target"))
     source_edge = edge_tensor(Image.fromarray(reference["source_edge"]))
     prior = content.edge_prior(source_edge, source_pose, target_pose)
     source_image = torch.from_numpy(reference["source"]).permute(2, 0, 1)[None] / 127.5 - 1
@@ -93,10 +91,7 @@ def test_data_parallel_file_makes_the_same_pictures(release, reference, tmp_path
     torch.save({f"module.{name}": tensor for name, tensor in release.items()}, tmp_path / "latest_netG.pth")
     pipe = ScaGan.from_pretrained(convert(tmp_path / "latest_netG.pth", tmp_path / "model"))
     pipe.set_progress_bar_config(disable=True)
-    poses = [
-        Pose(pose_tensor(reference[f"{who}_keypoints"])[0].numpy(), (176, 256))
-        for who in ("source", "target")
-    ]
+    poses = [Pose(pose_tensor(reference[f"{who}_keypoints"])[0].numpy(), (176, 256)) for who in ("source", "target")]
     out = pipe(
         Image.fromarray(reference["source"]),
         poses[1],
@@ -157,9 +152,7 @@ class Malicious:
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_code_in_a_file_is_not_run(tmp_path, zipped):
-    torch.save(
-        {"a": Malicious(tmp_path / "owned")}, tmp_path / "g.pth", _use_new_zipfile_serialization=zipped
-    )
+    torch.save({"a": Malicious(tmp_path / "owned")}, tmp_path / "g.pth", _use_new_zipfile_serialization=zipped)
     with pytest.raises(ValueError, match="cannot be read as PyTorch weights"):
         convert(tmp_path / "g.pth", tmp_path / "model")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["g.pth"]
