@@ -2,10 +2,10 @@
 Transfer", slides 12-13; equations `W(S, f)` and `U(E_g, W) + V(P_t, W)`).
 
 Style is a small map (8 x 6) that a plain SPADE would enlarge (nearest) to every level's size before running two
-3 x 3 convolutions over it. Enlarged like that it is constant over long runs of rows and columns, and what two
-3 x 3 convolutions make of a run depends only on the distance to its ends: two cells at each end and one for the
-whole inside. `StyleModulation` therefore keeps at most five cells of every run, convolves those, and copies rows
-and columns back out: the same function, 40 x 30 cells of work in place of 256 x 176.
+3 x 3 convolutions over it. Enlarged like that it is constant over long runs of rows and columns, and what n such
+convolutions make of a run depends only on the distance to its ends: n cells at each end and one for the whole inside.
+`StyleModulation` therefore keeps at most three cells of every run for the first convolution, five for the second, and
+copies rows and columns back out: the same function, 40 x 30 cells of work in place of 256 x 176.
 """
 
 import torch
@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import nn
 
 LEAK = 0.2
-RUN = 5
 
 
 def standardise(f: torch.Tensor, eps: float = 1e-5) -> torch.Tensor:
@@ -34,21 +33,23 @@ def modulate(normed: torch.Tensor, gamma: torch.Tensor, beta: torch.Tensor) -> t
     return F.leaky_relu(torch.addcmul(beta, normed, gamma), LEAK, inplace=True)
 
 
-def kept_cells(length: int, cells: int) -> tuple[list[int], list[int]]:
+def kept_cells(length: int, cells: int, reach: int) -> tuple[list[int], list[int]]:
     """Which positions of a nearest-enlarged axis to keep, and where each position finds its value among them.
 
     Args:
         length: size of the axis after enlarging `cells` values.
+        reach: how many 3-wide convolutions see the axis: of every run, so many cells at each end differ.
     Returns:
         the style cell of every kept position; for each of the `length` positions, its kept position.
     """
+    longest = 2 * reach + 1
     run_of = [position * cells // length for position in range(length)]
     source, back = [], []
     for cell in sorted(set(run_of)):
         size = run_of.count(cell)
-        first = len(source)
-        source += [cell] * min(size, RUN)
-        back += [first + (i if i < 2 or size <= RUN else max(2, i - size + RUN)) for i in range(size)]
+        kept, first = min(size, longest), len(source)
+        source += [cell] * kept
+        back += [first + (i if i < reach or size == kept else max(reach, i - size + kept)) for i in range(size)]
     return source, back
 
 
@@ -98,13 +99,16 @@ class StyleModulation(Modulation):
     def __init__(self, source_channels: int, channels: int, hidden: int, cells, size):
         super().__init__(source_channels, channels, hidden)
         for axis, length, count in zip(("rows", "columns"), size, cells, strict=True):
-            source, back = kept_cells(length, count)
-            self.register_buffer(f"{axis}_kept", torch.tensor(source), persistent=False)
-            self.register_buffer(f"{axis}_back", torch.tensor(back), persistent=False)
+            first, first_back = kept_cells(length, count, reach=1)
+            second, back = kept_cells(length, count, reach=2)
+            between = [first_back[back.index(kept)] for kept in range(len(second))]
+            for stage, index in (("first", first), ("second", between), ("back", back)):
+                self.register_buffer(f"{axis}_{stage}", torch.tensor(index), persistent=False)
 
     def forward(self, style: torch.Tensor) -> torch.Tensor:
         """style (B,S,h,w) -> gamma and beta of the kept cells (B,2C,<=5h,<=5w)."""
-        return super().forward(_Pick.apply(style, self.rows_kept, self.columns_kept))
+        hidden = F.relu(self.shared(_Pick.apply(style, self.rows_first, self.columns_first)), inplace=True)
+        return self.affine(_Pick.apply(hidden, self.rows_second, self.columns_second))
 
     def spread(self, modulation: torch.Tensor) -> list[torch.Tensor]:
         """gamma and beta of the kept cells (B,2C,<=5h,<=5w) -> gamma (B,C,H,W), beta (B,C,H,W)."""

@@ -32,8 +32,9 @@ class StyleBlock(nn.Module):
         self.norm_1 = NORMS[norm](channels_out)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        residual = F.relu(self.norm_1(self.conv_1(F.relu(self.norm_0(self.conv_0(x))))))
-        return F.relu(self.norm_s(self.shortcut(x))) + residual
+        residual = F.relu(self.norm_0(self.conv_0(x)), inplace=True)
+        residual = F.relu(self.norm_1(self.conv_1(residual)), inplace=True)
+        return F.relu(self.norm_s(self.shortcut(x)), inplace=True) + residual
 
 
 class ISNet(ModelMixin, ConfigMixin):
@@ -118,6 +119,7 @@ class ISNet(ModelMixin, ConfigMixin):
         """
         edge = self._edge_content(target_edge, aligned)
         self._check("pose_map", pose_map, 18)
+        pose_map = pose_map.contiguous(memory_format=torch.channels_last)
         pose = F.avg_pool2d(pose_map, self.config.patch_size)  # (B,18,H,W) / patch
         f = self._start(pose_map, noise)
         for block, size, modulations in zip(self.blocks, self.block_sizes, style_modulations, strict=True):

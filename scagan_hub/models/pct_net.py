@@ -22,7 +22,7 @@ class ResidualBlock(nn.Module):
         self.norm_1 = nn.BatchNorm2d(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.norm_1(self.conv_1(F.relu(self.norm_0(self.conv_0(x)))))
+        return x + self.norm_1(self.conv_1(F.relu(self.norm_0(self.conv_0(x)), inplace=True)))
 
 
 class PCTNet(ModelMixin, ConfigMixin):
@@ -87,12 +87,12 @@ class PCTNet(ModelMixin, ConfigMixin):
         fine = lambda x: F.pixel_unshuffle(x, patch)  # noqa: E731
         plates = fine(prior) if self.config.prior_channels == 1 else small(prior)
         x = torch.cat([fine(source_edge), small(pose_map), plates], dim=1)
-        x = F.relu(self.norm_in(self.conv_in(x)))  # (B,w,H,W) / patch
-        x = F.relu(self.down_norm_0(self.down_0(x)))  # (B,2w,H/2,W/2)
-        x = F.relu(self.down_norm_1(self.down_1(x)))  # (B,4w,H/4,W/4)
+        x = F.relu(self.norm_in(self.conv_in(x)), inplace=True)  # (B,w,H,W) / patch
+        x = F.relu(self.down_norm_0(self.down_0(x)), inplace=True)  # (B,2w,H/2,W/2)
+        x = F.relu(self.down_norm_1(self.down_1(x)), inplace=True)  # (B,4w,H/4,W/4)
         x = self.blocks(x)
-        x = F.relu(self.up_norm_0(self.up_0(x)))
-        x = F.relu(self.up_norm_1(self.up_1(x)))
+        x = F.relu(self.up_norm_0(self.up_0(x)), inplace=True)
+        x = F.relu(self.up_norm_1(self.up_1(x)), inplace=True)
         out = F.pixel_shuffle(self.conv_out(x), patch)
         drawn = torch.tanh(out[:, :1])
         return torch.lerp(drawn, prior.to(drawn.dtype), torch.sigmoid(out[:, 1:])) if out.shape[1] == 2 else drawn
