@@ -63,8 +63,8 @@ def sampling_map(source_pose, target_pose, size):
         size: (H, W) of the picture.
 
     Returns:
-        position (B,H,W,2): x, y in source pixels, pixel centres at integers; mask (B,H,W) bool: where a part is
-        drawn. Outside the mask the position means nothing.
+        position (B,H,W,2): x, y in source pixels, pixel centres at integers; mask (B,H,W): 0 where no part is
+        drawn (the position means nothing there), else from .5, a guess, to 1, shown by the source, see `trust`.
     """
     height, width = size
     source, in_source = part_frames(source_pose, height)
@@ -87,7 +87,23 @@ def sampling_map(source_pose, target_pose, size):
     first = torch.arange(len(part), dtype=torch.int32, device=part.device)[:, None, None] * len(_PARTS)
     maps = F.embedding(first + part.clamp(min=0), to_source.flatten(0, 1).flatten(1))  # (B,H,W,6)
     x, y, one = maps.unflatten(-1, (2, 3)).unbind(-1)  # each (B,H,W,2)
-    return x * columns[:, None] + y * rows[..., None] + one, part >= 0
+    trusted = F.embedding(first + part.clamp(min=0), trust(source_pose, target_pose).view(-1, 1))[..., 0]
+    return x * columns[:, None] + y * rows[..., None] + one, trusted * (part >= 0)
+
+
+def trust(source_pose, target_pose):
+    """How far the source shows what the target needs of each part: (B,10), from .5 (a guess) to 1.
+
+    A limb is a guess where the source's border hides one of its joints, the torso where one pose faces us and the
+    other shows its back; the head's trust grows with the share of face points that both poses show or both hide.
+    """
+    seen, wanted = source_pose[..., 2] > 0, target_pose[..., 2] > 0
+    shown = F.pad(seen, (0, 4), value=True)  # the head's and torso's own joints
+    known = (shown[:, _FROM] & shown[:, _TO]).float()
+    faces_us = [pose[:, 5, 0] > pose[:, 2, 0] for pose in (source_pose, target_pose)]
+    known[:, _TORSO] = (faces_us[0] == faces_us[1]).float()
+    known[:, _HEAD] = (seen[:, _FACE] == wanted[:, _FACE]).float().mean(1)
+    return 0.5 + 0.5 * known
 
 
 def sample(image, position):

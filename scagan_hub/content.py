@@ -126,8 +126,8 @@ class Content(SchedulerMixin, ConfigMixin):
             source_pose, target_pose: (B,18,3) x, y, confidence in pixels.
 
         Returns:
-            (B,4,H,W): the warped picture in [-1, 1] on the backdrop's colour, and the mask in {0, 1} of where
-            a part of the body was drawn.
+            (B,4,H,W): the warped picture in [-1, 1] on the backdrop's colour, and the mask: 0 where no part of
+            the body was drawn, else from .5, a guess, to 1, shown by the source.
         """
         source_image = self._check_image(source_image, 3, "source_image")
         source_pose, target_pose = self._check_poses(source_image, source_pose, target_pose)
@@ -185,7 +185,7 @@ class Content(SchedulerMixin, ConfigMixin):
 
 def _on_background(image, position, mask, background):
     warped = sample(image.float(), position).to(image.dtype)
-    return torch.where(mask[:, None], warped, background)
+    return torch.where(mask[:, None] > 0, warped, background)
 
 
 def _blur(image, sigma):

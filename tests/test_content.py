@@ -158,7 +158,7 @@ def test_leg_below_the_picture_hangs_there_and_the_callers_pose_is_untouched():
 
 def test_head_seen_from_behind_needs_no_face():
     aligned = Content(alignment="limbs").align(picture(), standing(), standing(0, 14, 15, 16, 17))
-    assert aligned[0, 3, 35, 88] == 1
+    assert aligned[0, 3, 35, 88] > 0
 
 
 def test_backdrop_follows_the_rows_and_not_a_limb_at_the_border():
@@ -222,7 +222,7 @@ def test_half_precision_keeps_its_dtype_and_its_geometry(dtype):
     fed, aligned = content.transfer(image.to(dtype), edge.to(dtype), source, target)
     assert fed.dtype == aligned.dtype == content.edges(image.to(dtype)).dtype == dtype
     whole, expected = content.transfer(image, edge, source, target)
-    assert (aligned[:, 3] == expected[:, 3]).all()
+    torch.testing.assert_close(aligned[:, 3].float(), expected[:, 3], atol=4e-3, rtol=0)
     torch.testing.assert_close(aligned.float(), expected, atol=0.02, rtol=0)
     torch.testing.assert_close(fed.float(), whole, atol=0.02, rtol=0)
 
@@ -271,3 +271,15 @@ def test_wrong_settings_and_shapes_are_refused_with_what_was_got():
         content.heatmaps(torch.zeros(1, 17, 3))
     with pytest.raises(ValueError, match="1 pictures, 2 source poses and 1 target poses"):
         content.align(picture(), poses(2), poses(1))
+
+
+def test_the_mask_says_how_far_a_part_is_to_be_trusted():
+    pose = standing()
+    turned = pose.clone()
+    turned[..., 0] = SIZE[1] - 1 - turned[..., 0]  # the same joints from behind
+    turned[:, [0, 14, 15], 2] = 0
+    image = torch.zeros(1, 3, *SIZE)
+    content = Content(image_size=SIZE, alignment="limbs")
+    assert content.align(image, pose, pose)[:, 3].unique().tolist() == [0, 1]
+    from_behind = content.align(image, pose, turned)[:, 3].unique()
+    assert torch.allclose(from_behind, torch.tensor([0, 0.5, 0.7, 1]))
