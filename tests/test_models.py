@@ -1,5 +1,8 @@
 """The nets: the cheap forms equal the plain ones, every configuration works, wrong shapes are refused."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -74,6 +77,31 @@ def test_one_source_meets_a_batch_of_poses(net):
     torch.testing.assert_close(
         net.decode(net.style_modulations(style), **contents), net(**feed), atol=FLOAT_NOISE, rtol=0
     )
+
+
+@pytest.mark.parametrize("option", ["pose", "noise"])
+@torch.inference_mode()
+def test_plain_yardstick_of_the_benchmark_makes_the_same_pictures(option):
+    path = Path(__file__).parents[1] / "benchmarks" / "plain.py"
+    spec = importlib.util.spec_from_file_location("plain", path)
+    plain = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(plain)
+    net = ISNet(**TINY | OPTIONS[option]).eval()
+    yardstick = plain.PlainISNet(**TINY | OPTIONS[option]).eval()
+    yardstick.load_state_dict(net.state_dict())
+    feed = inputs(net, 2)
+    torch.testing.assert_close(yardstick(**feed), net(**feed), atol=FLOAT_NOISE, rtol=0)
+
+
+@pytest.mark.slow
+def test_compiled_nets_make_the_same_pictures():
+    torch.manual_seed(0)
+    net = ISNet(**TINY | {"image_size": (16, 11)}).eval()
+    source, pose_map = torch.rand(1, 3, 16, 11), torch.rand(1, 18, 16, 11)
+    with torch.no_grad():
+        expected = net(source, source[:, :1], pose_map)
+        net.compile(fullgraph=True)
+        torch.testing.assert_close(net(source, source[:, :1], pose_map), expected, atol=FLOAT_NOISE, rtol=0)
 
 
 def test_bf16_autocast_is_close_to_float32(net):

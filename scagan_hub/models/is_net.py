@@ -128,6 +128,11 @@ class ISNet(ModelMixin, ConfigMixin):
             f = block(f, modulations, self._resize(edge, size), self._resize(pose, size))
         return self._render(F.leaky_relu(f, LEAK), aligned)
 
+    def compile(self, **options) -> None:
+        """Compiles `encode`, `style_modulations` and `decode`; options as for `torch.compile`."""
+        for name in ("encode", "style_modulations", "decode"):
+            setattr(self, name, torch.compile(getattr(self, name), **options))
+
     def forward(
         self,
         source_image: torch.Tensor,
