@@ -78,6 +78,8 @@ class ScaGan(SavedPipeline):
     def __init__(self, pct_net: PCTNet, is_net: ISNet, content: Content):
         super().__init__()
         _check_components(pct_net, is_net, content)
+        for net in (pct_net, is_net):
+            net.to(memory_format=torch.channels_last)  # several times as fast on a CPU; what goes in follows
         self.register_modules(pct_net=pct_net, is_net=is_net, content=content)
 
     @torch.inference_mode()
