@@ -1,6 +1,6 @@
 """Measures a model on held-out pairs beside copying the source and the warp alone, and bundles it with its figures.
 
-    python benchmarks/held_out.py MODEL --data DATA --pairs 1000 [--output FOLDER] [--grid GRID.png] [--seed 0]
+    python benchmarks/held_out.py MODEL --data DATA --pairs 500 [--output FOLDER] [--grid GRID.png] [--seed 0]
 
 MODEL is measured as it would be bundled: in float16, loaded back in float32. --output writes that model with report
 and card. --grid shows the first eight pairs drawn with the seed: source, target pose, edges, result, truth.
@@ -24,7 +24,7 @@ LIMITS = [
     "Trained on rendered people before plain studio backdrops: photographs lose detail, and their backdrops are "
     "painted over.",
     "Parts that the source picture does not show (the back of a person seen from the front) are guesses.",
-    "Hands, faces in profile and long hair are soft.",
+    "Faces are often smoothed over, also where the source shows them; hands and long hair are soft.",
 ]
 
 
@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--data", required=True, help="folder of a data set with a test split")
-    parser.add_argument("--pairs", type=int, default=1000)
+    parser.add_argument("--pairs", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", help="where to write the model in float16 with report and card")
     parser.add_argument("--grid", help="where to write a PNG of eight pairs")

@@ -95,6 +95,10 @@ class SavedPipeline(DiffusionPipeline):
 
     def _write(self, folder: Path, variant: str | None, name: str = "path/to/this/folder"):
         super().save_pretrained(folder, variant=variant)
+        for path in folder.rglob("*.json"):  # where a model was loaded from is nobody else's business
+            config = json.loads(path.read_text(encoding="utf-8"))
+            if config.pop("_name_or_path", None) is not None:
+                path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         configs = {part: dict(getattr(self, part).config) for part in self.COMPONENTS}
         (folder / "README.md").write_text(card.render(configs, self.report, name), encoding="utf-8")
         if self.report is not None:

@@ -199,3 +199,9 @@ def test_push_to_hub_and_back(tiny_folder, tmp_path):
     for net in ("pct_net", "is_net"):
         weights = (tiny_folder / net / WEIGHTS).read_bytes()
         assert pushed[f"{net}/{WEIGHTS}"] == weights == (tmp_path / "back" / net / WEIGHTS).read_bytes()
+
+
+def test_a_saved_model_does_not_tell_where_it_was_loaded_from(tiny_folder, tmp_path):
+    ScaGan.from_pretrained(tiny_folder).save_pretrained(tmp_path / "again")
+    for path in (tmp_path / "again").rglob("*.json"):
+        assert str(tiny_folder) not in path.read_text()
