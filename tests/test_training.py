@@ -1,6 +1,8 @@
 """Training end to end on a tiny data set: both phases, resuming, what is refused before the first step."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -174,3 +176,11 @@ def test_initial_style_keeps_its_scale_at_small_width():
     initialise(net, "kaiming")
     style = net.encode(torch.rand(1, 3, *SIZE) * 2 - 1)
     assert 0.1 < style.std() < 100
+
+
+def test_the_script_refuses_bad_input_in_one_line(tmp_path):
+    script = Path(__file__).parents[1] / "train_accelerate.py"
+    command = [sys.executable, str(script), "--data", str(tmp_path / "nowhere"), "--output", str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("train_accelerate: error: no file ") and done.stderr.count("\n") == 1

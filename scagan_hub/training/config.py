@@ -113,7 +113,7 @@ class TrainConfig:
         if self.pct_net is not None:
             settings["--pct-net"] = "MODEL"
         settings.pop("--resume", None)
-        return " ".join(["accelerate launch train_accelerate.py", *(f"{k} {v}" for k, v in settings.items())])
+        return " ".join(["accelerate launch train_accelerate.py", *(f"{k} {v}".strip() for k, v in settings.items())])
 
 
 def _differing(config, prefix: str) -> dict[str, str]:
