@@ -13,10 +13,11 @@ from PIL import Image
 from scagan_hub import ScaGan
 from scagan_hub.data import PairSampler, PosePairs
 from scagan_hub.models import ISNet
+from scagan_hub.models.content_style import Modulation
 from scagan_hub.training import config as presets
 from scagan_hub.training.checkpoint import EMA
 from scagan_hub.training.config import TrainConfig, Weights
-from scagan_hub.training.loop import Trainer
+from scagan_hub.training.loop import Trainer, initialise
 from scagan_hub.training.objective import Objective, discriminators
 
 SIZE = (64, 44)
@@ -169,13 +170,19 @@ def test_impossible_settings_are_refused(make_config):
 
 
 def test_initial_style_keeps_its_scale_at_small_width():
-    from scagan_hub.training.loop import initialise
-
     torch.manual_seed(0)
     net = ISNet(**TINY["is_net"])
     initialise(net, "kaiming")
     style = net.encode(torch.rand(1, 3, *SIZE) * 2 - 1)
     assert 0.1 < style.std() < 100
+
+
+@pytest.mark.parametrize("form", ["normal", "kaiming"])
+def test_every_modulation_starts_as_the_identity(form):
+    net = ISNet(**TINY["is_net"])
+    initialise(net, form)
+    found = [module.affine.bias.detach().chunk(2) for module in net.modules() if isinstance(module, Modulation)]
+    assert found and all((gamma == 1).all() and (beta == 0).all() for gamma, beta in found)
 
 
 def test_the_script_refuses_bad_input_in_one_line(tmp_path):

@@ -206,6 +206,7 @@ def initialise(net: torch.nn.Module, form: str) -> None:
                 torch.nn.init.normal_(module.weight, std=0.02)
             if module.bias is not None:
                 torch.nn.init.zeros_(module.bias)
+    for module in net.modules():
         if isinstance(module, Modulation):
             torch.nn.init.ones_(module.affine.bias[: len(module.affine.bias) // 2])
 
