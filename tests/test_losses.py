@@ -101,6 +101,15 @@ def test_vgg_runs_only_as_deep_as_asked(monkeypatch):
         vgg(torch.rand(1, 3, 16, 16), ("relu9_9",))
 
 
+def test_vgg19_is_read_by_the_names_of_its_files(tmp_path):
+    vgg, indices = VGG(19), [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34]
+    convs = zip(indices, vgg.children(), strict=True)
+    state = {f"features.{i}.{part}": getattr(c, part).clone() for i, c in convs for part in ("weight", "bias")}
+    torch.save(state, tmp_path / "vgg19.pth")
+    loaded = load_features(str(tmp_path / "vgg19.pth")).state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in vgg.state_dict().items())
+
+
 def test_missing_feature_weights_are_named(tmp_path):
     assert load_features("none") is None
     with pytest.raises(ValueError, match="nowhere"):

@@ -64,16 +64,14 @@ def choose(data, pairs: int, seed: int = 0) -> np.ndarray:
     return np.random.RandomState(seed).permutation(len(data))[:pairs]
 
 
-def measure(pipe, data, pairs: int, protocol: str = "unpadded", seed: int = 0, progress=iter) -> dict:
+def measure(pipe, data, pairs: int, protocol: str = "unpadded", seed: int = 0) -> dict:
     """Mean figures of the model and its floors, as a card's report has them.
 
-    Args:
-        progress: wraps the indices' list of batches, for a progress bar.
     Returns:
         {"protocol": ..., "pairs": n, "rows": {row: {metric: mean}}}
     """
     indices = choose(data, pairs, seed)
-    batches = [per_pair(made, protocol) for made in progress(generate_pairs(pipe, data, indices))]
+    batches = [per_pair(made, protocol) for made in generate_pairs(pipe, data, indices)]
     rows = {
         title: {name: float(np.concatenate([b[title][name] for b in batches]).mean()) for name in METRICS}
         for title in ROWS.values()

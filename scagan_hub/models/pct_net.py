@@ -50,8 +50,8 @@ class PCTNet(ModelMixin, ConfigMixin):
         super().__init__()
         if render == "blend" and prior_channels != 1:
             raise ValueError(f'render="blend" needs aligned edges: a prior of 1 channel, got {prior_channels}')
-        edge_channels = (1 + (prior_channels if prior_channels == 1 else 0)) * patch_size**2
-        channels_in = edge_channels + 18 + (prior_channels if prior_channels != 1 else 0)
+        plates = patch_size**2 if prior_channels == 1 else prior_channels
+        channels_in = patch_size**2 + 18 + plates
         self.conv_in = nn.Conv2d(channels_in, width, 7, padding=3, padding_mode="reflect", bias=False)
         self.norm_in = nn.BatchNorm2d(width)
         self.down_0 = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=False)
