@@ -1,5 +1,7 @@
 """Tiny real components, seeded: every part is the shipped one, only small and untrained."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -65,3 +67,25 @@ def picture() -> Image.Image:
     """Smooth noise of the nets' size."""
     noise = np.random.default_rng(0).integers(0, 256, (8, 6, 3), np.uint8)
     return Image.fromarray(noise).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def people(tmp_path) -> Path:
+    """Two persons of two views a split: coloured rectangles with a skeleton's keypoints."""
+    random = np.random.RandomState(0)
+    folder = tmp_path / "people"
+    for split in ("train", "test"):
+        (folder / split).mkdir(parents=True)
+        annotations, pairs = ["name:keypoints_y:keypoints_x"], ["from,to"]
+        for person in range(2):
+            names = [f"{split}_{person}_{view}.png" for view in range(2)]
+            for name in names:
+                picture = np.full((HEIGHT, WIDTH, 3), 230, np.uint8)
+                picture[10:60, 15:30] = random.randint(0, 255, 3)
+                Image.fromarray(picture).save(folder / split / name)
+                y, x = random.randint(5, 60, 18), random.randint(5, 40, 18)
+                annotations.append(f"{name}:{y.tolist()}:{x.tolist()}")
+            pairs += [f"{names[0]},{names[1]}", f"{names[1]},{names[0]}"]
+        (folder / f"annotation-{split}.csv").write_text("\n".join(annotations) + "\n")
+        (folder / f"pairs-{split}.csv").write_text("\n".join(pairs) + "\n")
+    return folder

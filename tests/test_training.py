@@ -5,13 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from conftest import HEIGHT, WIDTH
 
 from scagan_hub import ScaGan
-from scagan_hub.data import PairSampler, PosePairs
 from scagan_hub.models import ISNet
 from scagan_hub.models.content_style import Modulation
 from scagan_hub.training import config as presets
@@ -20,34 +18,12 @@ from scagan_hub.training.config import TrainConfig, Weights
 from scagan_hub.training.loop import Trainer, initialise
 from scagan_hub.training.objective import Objective, discriminators
 
-SIZE = (64, 44)
+SIZE = (HEIGHT, WIDTH)
 TINY = {
     "content": {"image_size": SIZE, "prior": "aligned", "alignment": "limbs"},
     "pct_net": {"width": 4, "prior_channels": 1, "residual_blocks": 1, "render": "blend"},
     "is_net": {"image_size": SIZE, "width": 4, "modulation_width": 4, "aligned_channels": 4, "render": "blend"},
 }
-
-
-@pytest.fixture
-def people(tmp_path) -> Path:
-    """Two persons of two views a split: coloured rectangles with a skeleton's keypoints."""
-    random = np.random.RandomState(0)
-    folder = tmp_path / "people"
-    for split in ("train", "test"):
-        (folder / split).mkdir(parents=True)
-        annotations, pairs = ["name:keypoints_y:keypoints_x"], ["from,to"]
-        for person in range(2):
-            names = [f"{split}_{person}_{view}.png" for view in range(2)]
-            for name in names:
-                picture = np.full((*SIZE, 3), 230, np.uint8)
-                picture[10:60, 15:30] = random.randint(0, 255, 3)
-                Image.fromarray(picture).save(folder / split / name)
-                y, x = random.randint(5, 60, 18), random.randint(5, 40, 18)
-                annotations.append(f"{name}:{y.tolist()}:{x.tolist()}")
-            pairs += [f"{names[0]},{names[1]}", f"{names[1]},{names[0]}"]
-        (folder / f"annotation-{split}.csv").write_text("\n".join(annotations) + "\n")
-        (folder / f"pairs-{split}.csv").write_text("\n".join(pairs) + "\n")
-    return folder
 
 
 @pytest.fixture
@@ -129,20 +105,6 @@ def test_average_follows_weights_and_copies_statistics():
     assert not torch.equal(ema.average["0.weight"], before)
     torch.testing.assert_close(ema.average["0.weight"], net[0].weight.detach(), atol=1e-4, rtol=0)
     assert (ema.average["1.running_mean"] == 7).all()
-
-
-def test_sampler_is_a_function_of_position():
-    whole = list(PairSampler(7, seed=3, start=0, stop=20))
-    assert list(PairSampler(7, seed=3, start=5, stop=20)) == whole[5:]
-    assert sorted(index for index, _ in whole[:7]) == list(range(7))
-
-
-def test_mirrored_pairs_swap_left_and_right(people):
-    data = PosePairs(people, "train", SIZE)
-    plain, mirrored = data[0], data[0, True]
-    assert torch.equal(plain["source_image"].flip(2), mirrored["source_image"])
-    right_wrist, left_wrist = plain["source_pose"][4], mirrored["source_pose"][7]
-    assert left_wrist.tolist() == [SIZE[1] - 1 - right_wrist[0], right_wrist[1], 1]
 
 
 @pytest.mark.parametrize(
