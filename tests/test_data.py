@@ -1,12 +1,16 @@
-"""A data set's folder as the training reads it: what is refused, what an item is, the order of the pairs."""
+"""A data set's folder as the training reads it: layouts, what an item is, what is refused, the order of the pairs."""
+
+import json
 
 import numpy as np
 import pytest
 import torch
 from conftest import HEIGHT, WIDTH
 from PIL import Image
+from released import FASHION, MARKET, rewrite, set_joint, write_split
 
-from scagan_hub.data import PairSampler, PosePairs
+from scagan_hub.data import PairSampler, PosePairs, pair_loader
+from scagan_hub.data.layouts import identity
 
 SIZE = (HEIGHT, WIDTH)
 
@@ -37,6 +41,15 @@ def test_mirrored_pairs_swap_left_and_right(people):
     assert left_wrist.tolist() == [SIZE[1] - 1 - right_wrist[0], right_wrist[1], 1]
 
 
+def test_the_loader_gives_the_samplers_pairs_in_whole_batches(people):
+    data = PosePairs(people, "train", SIZE)
+    sampler = PairSampler(len(data), seed=1, start=0, stop=5)
+    batches = list(pair_loader(data, sampler, batch_size=2, workers=1, device="cpu"))
+    expected = [data[index]["target_image"] for index in sampler]
+    assert len(batches) == 2 and batches[0]["source_image"].dtype == torch.uint8
+    assert torch.equal(torch.cat([batch["target_image"] for batch in batches]), torch.stack(expected[:4]))
+
+
 def test_parsing_maps_come_along_and_are_mirrored_too(parsed):
     data = PosePairs(parsed, "train", SIZE, parsing=True)
     plain, mirrored = data[0], data[0, True]
@@ -56,3 +69,112 @@ def test_bad_parsing_maps_are_refused(parsed):
     path.unlink()
     with pytest.raises(ValueError, match="1 paired names have no parsing map: train_0_0.png"):
         PosePairs(parsed, "train", SIZE, parsing=True)
+
+
+@pytest.mark.parametrize("tables", ["fasion-resize-", "fashion-resize-", "fasion-", "fashion-"])
+@pytest.mark.parametrize("spelt", [str, lambda n: n.removeprefix("fashion"), lambda n: n.replace("fashion", "fasion")])
+def test_deepfashion_is_read_however_its_names_are_spelt(tmp_path, tables, spelt):
+    for split, names in FASHION.items():
+        write_split(tmp_path, split, names, tables, (256, 176), spelt)
+    train, test = PosePairs(tmp_path, "train"), PosePairs(tmp_path, "test", (256, 176))
+    assert (len(train), len(test)) == (12, 2) and train.image_size == (256, 176)
+    assert set(train.annotations) == set(FASHION["train"]) and train.pairs[0] == tuple(FASHION["train"][:2])
+    item = test[0]
+    assert item["source_image"].shape == (3, 256, 176) and item["source_pose"][0].tolist() == [0, 0, 0]
+    assert (item["source_pose"][1:, 2] == 1).all()
+    written = (tmp_path / f"{tables}annotation-test.csv").read_text().splitlines()[1].split(":")
+    assert item["source_pose"][1:, 0].tolist() == json.loads(written[2])[1:]
+    assert item["source_pose"][1:, 1].tolist() == json.loads(written[1])[1:]
+
+
+def test_deepfashion_without_the_prefix_on_the_files(tmp_path):
+    names = [name.removeprefix("fashion") for name in FASHION["test"]]
+    write_split(tmp_path, "test", names, "fasion-resize-", (256, 176), lambda name: f"fashion{name}")
+    assert PosePairs(tmp_path, "test").pairs[0] == tuple(names)
+
+
+def test_market_is_read(tmp_path):
+    write_split(tmp_path, "train", MARKET["train"], "market-", (128, 64))
+    data = PosePairs(tmp_path, "train")
+    assert data.image_size == (128, 64) and data[0]["target_image"].shape == (3, 128, 64)
+    assert set(data.pairs) == {tuple(MARKET["train"][:2]), tuple(MARKET["train"][1::-1])}
+
+
+def test_the_image_size_of_the_people_layout_is_the_images(people):
+    assert PosePairs(people, "train").image_size == SIZE
+
+
+@pytest.mark.parametrize(
+    ("name", "who"),
+    [
+        ("train_000012_3.webp", "train_000012"),
+        ("anna maria-2.jpg", "anna maria"),
+        ("anna.jpg", "anna"),
+        (FASHION["train"][0], "WOMENDressesid0000271801"),
+        (FASHION["test"][0], "MENShirts_Polosid0000180202"),
+        (MARKET["train"][0], "0002"),
+        (MARKET["train"][3], "-1"),
+    ],
+)
+def test_names_say_who_it_is(name, who):
+    assert identity(name) == who
+
+
+def test_a_table_may_have_more_columns_and_a_byte_order_mark(people):
+    rows = (people / "pairs-train.csv").read_text().splitlines()
+    indexed = [f"{'' if i == 0 else i},{row}" for i, row in enumerate(rows)]
+    (people / "pairs-train.csv").write_text("\ufeff" + "\r\n".join(indexed), encoding="utf-8")
+    assert PosePairs(people, "train", SIZE).pairs[0] == ("train_0_0.png", "train_0_1.png")
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda d: (d / "pairs-train.csv").unlink(), "no file .*pairs-train.csv"),
+        (lambda d: (d / "pairs-train.csv").write_text("from,to\n"), "names no pair"),
+        (lambda d: (d / "pairs-train.csv").write_text(""), "no column 'from'"),
+        (lambda d: (d / "pairs-train.csv").write_text("from,target\n"), "no column 'to': expected the columns"),
+        (lambda d: rewrite(d / "annotation-train.csv", "keypoints_y", "y"), "no column 'keypoints_y'"),
+        (lambda d: rewrite(d / "pairs-train.csv", "train_0_0.png,", ""), "line 2: expected 2 columns, got 1"),
+        (lambda d: rewrite(d / "pairs-train.csv", "train_0_0", "x"), "have no annotation: x.png"),
+        (lambda d: (d / "train" / "train_0_0.png").unlink(), "1 paired names have no image: train_0_0.png"),
+        (lambda d: rewrite(d / "annotation-train.csv", "_0.png:[", "_0.png:[1,"), "line 2: .*18 joints, got 19"),
+        (lambda d: rewrite(d / "annotation-train.csv", "_0.png:[", '_0.png:["a",'), "expected a list of numbers"),
+        (lambda d: rewrite(d / "annotation-train.csv", "_0.png:[", "_0.png:[NaN,"), "expected numbers, got NaN"),
+        (lambda d: (d / "annotation-train.csv").write_bytes(b"\xff\xfe\x00"), "expected a table in UTF-8"),
+        (lambda d: set_joint(d, "train_0_1.png", 3, WIDTH), "train_0_1.png: nose outside the image, at x 44, y 3"),
+        (lambda d: set_joint(d, "train_1_0.png", HEIGHT, 3), "train_1_0.png: nose outside the image, at x 3, y 64"),
+        (lambda d: set_joint(d, "train_1_0.png", -2, 3), "nose outside the image, at x 3, y -2"),
+    ],
+)
+def test_a_damaged_data_set_is_refused_at_construction_in_one_line(people, damage, says):
+    damage(people)
+    with pytest.raises(ValueError, match=says) as refusal:
+        PosePairs(people, "train", SIZE)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_pose_without_a_joint_is_refused(people):
+    path = people / "annotation-train.csv"
+    header, first, *rest = path.read_text().splitlines()
+    nothing = json.dumps([-1] * 18)
+    path.write_text("\n".join([header, f"{first.split(':')[0]}:{nothing}:{nothing}", *rest]))
+    with pytest.raises(ValueError, match="train_0_0.png: every joint is missing"):
+        PosePairs(people, "train", SIZE)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_unreadable_image_is_named_in_one_line_also_by_a_worker(people, workers):
+    path = people / "train" / "train_1_1.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    loader = torch.utils.data.DataLoader(PosePairs(people, "train", SIZE), 4, num_workers=workers)
+    with pytest.raises(ValueError, match="train_1_1.png: cannot be read: ") as refusal:
+        next(iter(loader))
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_image_of_another_size_is_named(people):
+    Image.new("RGB", (WIDTH, HEIGHT + 1)).save(people / "train" / "train_1_1.png")
+    data = PosePairs(people, "train", SIZE)
+    with pytest.raises(ValueError, match="train_1_1.png: expected 44 x 64 pixels, got 44 x 65"):
+        data[2]

@@ -1,6 +1,18 @@
-"""Training pairs: what a data set's folder holds, as the training reads it."""
+"""Training pairs: a folder of images and tables in, what the training's workers read out.
 
-from .pairs import PosePairs
-from .sampler import PairSampler
+`layouts` finds the files, `annotations` reads the tables, `images` decodes; `pairs` and `sampler` are what a training
+asks, `verify` names what is wrong with a folder, `prepare` makes one of photos.
+"""
 
-__all__ = ["PairSampler", "PosePairs"]
+from importlib import import_module
+
+_LAZY = {"PosePairs": ".pairs", "PARSING": ".images", "PairSampler": ".sampler", "pair_loader": ".sampler"}
+
+__all__ = ["PARSING", "PairSampler", "PosePairs", "pair_loader"]
+
+
+def __getattr__(name: str):
+    """Import it at its first use: what looks at files alone, `scagan verify`, needs no torch."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name], __name__), name)

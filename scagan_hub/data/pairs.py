@@ -1,7 +1,5 @@
-"""Training pairs: images, keypoint annotations and pairs of one data set folder.
+"""Training pairs: two images of one person and their poses, read from a data set's folder.
 
-Layout (`people`): `{split}/` with images, `annotation-{split}.csv` (`name:keypoints_y:keypoints_x`, 18 joints, -1
-missing), `pairs-{split}.csv` (`from,to`), and, for those who ask, `{split}_parsing/` with a palette PNG an image.
 Only decoding happens here; edges, heatmaps and alignment are made on the device by `Content`.
 """
 
@@ -9,42 +7,44 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch.utils.data import Dataset
 
 from ..pose import Pose
-from .annotations import read_annotations, read_pairs
-
-PARSING = ("background", "hair", "face", "top", "bottom", "shoes", "arms", "legs")  # left and right are one class
+from .annotations import pose_faults, read_annotations, read_pairs
+from .images import read_image, read_parsing
+from .layouts import Split, map_name
 
 
 class PosePairs(Dataset):
     """Pairs of pictures of one person with both poses.
 
+    Attributes: `pairs`, (source, target) names of image files; `annotations`, (18,3) x, y, confidence by such a name;
+    `images`, the folder that they are in.
+
     Args:
-        root: the data set's folder.
+        root: the data set's folder, in one of the layouts of `layouts.py`.
         split: "train" or "test".
-        image_size: (height, width) of all images.
-        parsing: whether items have the parsing maps of `{split}_parsing/` too.
+        image_size: (height, width) of all images; None: what the layout says, else the first image's.
+        parsing: whether items have the parsing maps of `{split}_parsing/`, a palette PNG an image, too.
     Raises:
-        ValueError: at construction, naming what is missing: a file, a column, the annotation of a paired image.
+        ValueError: at construction, naming what is wrong: a table or a column is missing, a paired name has no image,
+            no annotation or no parsing map, a pose has no joint or one outside the image.
     """
 
-    def __init__(self, root: str | Path, split: str, image_size: tuple[int, int] = (256, 176), parsing: bool = False):
-        self.root, self.image_size, self.parsing = Path(root), tuple(image_size), parsing
-        self.images, self.parsings = self.root / split, self.root / f"{split}_parsing"
-        self.annotations = read_annotations(self.root / f"annotation-{split}.csv")
-        self.pairs = read_pairs(self.root / f"pairs-{split}.csv")
-        if not self.pairs:
-            raise ValueError(f"{self.root}: pairs-{split}.csv names no pair")
-        named = {name for pair in self.pairs for name in pair}
-        there = {"annotation": self.annotations.keys() & named, "image": _listed(self.images) & named}
-        if parsing:
-            maps = _listed(self.parsings)
-            there["parsing map"] = {name for name in named if _map_name(name) in maps}
-        for what, found in there.items():
-            if missing := sorted(named - found):
-                raise ValueError(f"{self.root}, {split}: {len(missing)} paired names have no {what}: {missing[0]}")
+    def __init__(self, root: str | Path, split: str, image_size: tuple[int, int] | None = None, parsing: bool = False):
+        files = Split(root, split)
+        self.root, self.images, self.parsings, self.parsing = files.root, files.images, files.parsings, parsing
+        pairs, annotations = read_pairs(files.pairs), read_annotations(files.annotations)
+        if not pairs:
+            raise ValueError(f"{files.pairs}: names no pair")
+        names = files.resolve({name for pair in pairs for name in pair} | annotations.keys())
+        self.pairs = [(names[source], names[target]) for source, target in pairs]
+        self.annotations = {names[name]: keypoints for name, keypoints in annotations.items()}
+        paired = {name for pair in self.pairs for name in pair}
+        self._check_presence(files, paired)
+        size = image_size or files.layout.image_size or read_image(self.images / self.pairs[0][0]).size[::-1]
+        self.image_size = tuple(size)
+        self._check_keypoints(files, sorted(paired))
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -65,39 +65,41 @@ class PosePairs(Dataset):
         return item
 
     def view(self, name: str, mirrored: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
-        """One picture (3,H,W) uint8 and its pose (18,3)."""
-        height, width = self.image_size
-        pixels = np.asarray(self._decoded(self.images / name).convert("RGB"))
+        """One picture (3,H,W) uint8 and its pose (18,3).
+
+        Raises:
+            BadImage: the file cannot be read, or has another size.
+        """
+        pixels = np.asarray(read_image(self.images / name, self.image_size).convert("RGB"))
         keypoints = self.annotations[name]
         if mirrored:
             pixels = pixels[:, ::-1]
-            keypoints = Pose(keypoints, (width, height)).mirror().keypoints
-        return torch.from_numpy(np.array(pixels.transpose(2, 0, 1))), torch.from_numpy(np.array(keypoints))
+            keypoints = Pose(keypoints, self.image_size[::-1]).mirror().keypoints
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))), torch.from_numpy(np.array(keypoints))
 
     def parsing_map(self, name: str, mirrored: bool = False) -> torch.Tensor:
-        """The parsing map of one picture, (H,W) uint8: indices of `PARSING`."""
-        path = self.parsings / _map_name(name)
-        image = self._decoded(path)
-        classes = np.asarray(image)
-        if image.mode not in ("P", "L") or classes.max() >= len(PARSING):
-            raise ValueError(f"{path}: expected a palette PNG of the classes 0 to {len(PARSING) - 1}")
+        """The parsing map of one picture, (H,W) uint8: indices of `PARSING`.
+
+        Raises:
+            BadImage: the file cannot be read, has another size, no palette, or other classes.
+        """
+        classes = read_parsing(self.parsings / map_name(name), self.image_size)
         return torch.from_numpy(np.array(classes[:, ::-1] if mirrored else classes))
 
-    def _decoded(self, path: Path) -> Image.Image:
-        height, width = self.image_size
-        try:
-            with Image.open(path) as image:
-                image.load()
-        except OSError as error:
-            raise ValueError(f"cannot read the image {path}: {error}") from error
-        if image.size != (width, height):
-            raise ValueError(f"{path}: expected {width} x {height} pixels, got {image.size}")
-        return image
+    def _check_presence(self, files: Split, paired: set[str]) -> None:
+        there = {"annotation": paired & self.annotations.keys(), "image": paired & files.files}
+        if self.parsing:
+            maps = files.parsing_maps()
+            there["parsing map"] = {name for name in paired if map_name(name) in maps}
+        for what, found in there.items():
+            if missing := sorted(paired - found):
+                raise ValueError(f"{self.root}, {files.name}: {len(missing)} paired names have no {what}: {missing[0]}")
 
-
-def _listed(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-
-
-def _map_name(name: str) -> str:
-    return f"{Path(name).stem}.png"
+    def _check_keypoints(self, files: Split, names: list[str]) -> None:
+        faults = pose_faults(np.stack([self.annotations[name] for name in names]), self.image_size)
+        if faults:
+            i = next(iter(faults))
+            raise ValueError(
+                f"{files.annotations}: {names[i]}: {faults[i]}; {len(faults)} paired images have such a pose, "
+                f"`scagan verify {self.root}` names them all"
+            )

@@ -1,9 +1,9 @@
-"""The order in which a training sees its pairs."""
+"""The order in which a training sees its pairs, and the batches that it sees them in."""
 
 from collections.abc import Iterator
 
 import torch
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 
 class PairSampler(Sampler):
@@ -32,3 +32,18 @@ class PairSampler(Sampler):
             end = min(self.length, offset + self.stop - position)
             yield from zip(order[offset:end].tolist(), mirrored[offset:end].tolist(), strict=True)
             position += end - offset
+
+
+def pair_loader(pairs: Dataset, sampler: Sampler, batch_size: int, workers: int, device: torch.device) -> DataLoader:
+    """Whole batches of pairs, decoded by `workers` processes (0: none), ready to be copied to `device`.
+
+    For CUDA they lie in page-locked memory: `.to(device, non_blocking=True)` then copies beside the computation.
+    """
+    return DataLoader(
+        pairs,
+        batch_size,
+        sampler=sampler,
+        num_workers=workers,
+        drop_last=True,
+        pin_memory=torch.device(device).type == "cuda",
+    )

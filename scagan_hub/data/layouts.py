@@ -1,0 +1,109 @@
+"""Where a data set keeps its tables and images, and what its names say.
+
+Three layouts, told apart by what the tables of a split are called; in each, `{split}/` has the split's images:
+
+| layout | tables | images |
+|---|---|---|
+| people | `pairs-{split}.csv`, `annotation-{split}.csv` | all of one size |
+| DeepFashion, of the PATN family | `fasion-resize-pairs-{split}.csv`, `-annotation-`, `{split}.lst` | 256 x 176 |
+| Market-1501, of the same family | `market-pairs-{split}.csv`, `market-annotation-{split}.csv` | 128 x 64 |
+
+DeepFashion's tables are also found spelt `fashion-`, and without `resize-`.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way to lay out a data set.
+
+    Args:
+        name: what people call it.
+        prefixes: what the names of its tables may begin with; the first that is there counts.
+        image_size: (height, width) that its keypoints are made for; None: not said.
+        selected: whether its pairs are a selection, so that an image without a pair is nothing unusual.
+    """
+
+    name: str
+    prefixes: tuple[str, ...]
+    image_size: tuple[int, int] | None = None
+    selected: bool = False
+
+
+LAYOUTS = (
+    Layout("people", ("",)),
+    Layout("DeepFashion", ("fasion-resize-", "fashion-resize-", "fasion-", "fashion-"), (256, 176), selected=True),
+    Layout("Market-1501", ("market-",), (128, 64), selected=True),
+)
+
+
+class Split:
+    """The files of one split of a data set.
+
+    Args:
+        root: the data set's folder.
+        name: "train" or "test".
+    Raises:
+        ValueError: the folder has no table of pairs of this split in any of the layouts.
+    """
+
+    def __init__(self, root: str | Path, name: str):
+        self.root, self.name = Path(root), name
+        self.layout, prefix = self._recognised()
+        self.pairs = self.root / f"{prefix}pairs-{name}.csv"
+        self.annotations = self.root / f"{prefix}annotation-{name}.csv"
+        self.list = self.root / f"{name}.lst"
+        self.images, self.parsings = self.root / name, self.root / f"{name}_parsing"
+        self.files = _files(self.images)
+        self._by_key = {key(file): file for file in self.files}
+
+    def _recognised(self) -> tuple[Layout, str]:
+        for layout in LAYOUTS:
+            for prefix in layout.prefixes:
+                if (self.root / f"{prefix}pairs-{self.name}.csv").is_file():
+                    return layout, prefix
+        raise ValueError(
+            f"no file {self.root / f'pairs-{self.name}.csv'}, nor one named as in DeepFashion (fasion-resize-) or "
+            "Market-1501 (market-); a data set folder has it beside its images"
+        )
+
+    def resolve(self, names: Iterable[str]) -> dict[str, str]:
+        """Image files by the names that tables give them: with or without `fashion` in front, whatever the suffix.
+
+        A name that no file answers to stands for itself.
+        """
+        return {name: name if name in self.files else self._by_key.get(key(name), name) for name in names}
+
+    def parsing_maps(self) -> set[str]:
+        """Names of the parsing maps that are there."""
+        return _files(self.parsings)
+
+
+def key(name: str) -> str:
+    """What the names of one image have in common: no suffix, and no `fashion` (or `fasion`) in front."""
+    return re.sub(r"^fash?ion", "", name.rpartition(".")[0] or name)
+
+
+def map_name(name: str) -> str:
+    """The parsing map of an image."""
+    return f"{Path(name).stem}.png"
+
+
+def identity(name: str) -> str:
+    """Who is in a picture, as its name says: what stands before the view, which follows the last `_`, `-` or space.
+
+    Of DeepFashion's names that is the garment and its colour, of Market-1501's (`0002_c1s1_000451_03`) the person.
+    """
+    stem = key(name)
+    market = re.match(r"(-?\d+)_c\d+s\d+_", stem)
+    return market[1] if market else re.sub(r"[ _-]+[^ _-]*$", "", stem)
+
+
+def _files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
