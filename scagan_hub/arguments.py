@@ -2,6 +2,11 @@
 
 import os
 
+import numpy as np
+from PIL import Image
+
+from .content import CLASSES
+from .photo import open_image
 from .pose import Pose
 
 UNKNOWN_SIZE = (1, 1)  # no picture is that small, so that a pose of this size is always fitted to another
@@ -53,6 +58,35 @@ def matching(name: str, value, images: list) -> list:
     if len(values) != len(images):
         raise ValueError(f"{name}: expected one for each of {len(images)} source images, got {len(values)}")
     return values
+
+
+def content_maps(kind: str, size: tuple[int, int], edge, classes) -> list[Image.Image]:
+    """The pictures that say what to transfer from a source of `size`: edges, or a mask a class; none for drawn edges.
+
+    Args:
+        kind: of the model's `Content`.
+        edge, classes: `source_edge` and `source_parsing` of one source.
+
+    Raises:
+        ValueError: a picture of another size or with other classes, what this kind doesn't take, or nothing where
+            it needs something.
+    """
+    if kind == "edges":
+        if classes is not None:
+            raise ValueError("source_parsing: this model transfers edges and takes none; leave it out")
+        maps = [] if edge is None else [open_image(edge)]
+    else:
+        if edge is not None or classes is None:
+            raise ValueError("this model transfers parsing maps: give source_parsing, and no source_edge")
+        classes = np.asarray(classes)
+        if classes.ndim != 2 or not np.isin(classes, range(CLASSES)).all():
+            raise ValueError(f"source_parsing: expected a map (H,W) of classes 0 to {CLASSES - 1}, got another picture")
+        maps = [Image.fromarray(np.uint8(255) * (classes == k)).convert("RGB") for k in range(CLASSES)]
+    for picture in maps:
+        if picture.size != size:
+            name = "source_edge" if kind == "edges" else "source_parsing"
+            raise ValueError(f"{name}: expected the source image's size {size}, got {picture.size}")
+    return maps
 
 
 def paired(targets: list, sources: list) -> list[tuple]:

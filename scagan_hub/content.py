@@ -1,6 +1,6 @@
 """What the nets are fed: edges, heatmaps, edge prior and the aligned source, batched, on the tensors' device.
 
-    source_image ── edges ──────► source_edge ── edge_prior ──► prior
+    source_image ── edges ──────► source_edge ── edge_prior ──► prior             (or `parsing` maps for edges)
     target_pose ─── heatmaps ───► pose_map
     source_image ── align ──────► aligned                          (with `alignment="limbs"`)
 
@@ -20,6 +20,7 @@ from scagan_hub.alignment import backdrop, sample, sampling_map
 from scagan_hub.edge_prior import JOINTS, NO_EDGE, patch_prior, release_prior
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+CLASSES = 8  # of a parsing map: background, hair, face, top, bottom, shoes, arms, legs
 
 
 # `SchedulerMixin` is how a DiffusionPipeline saves and loads a component that has a config and no weights.
@@ -35,6 +36,8 @@ class Content(SchedulerMixin, ConfigMixin):
             trained on; "aligned": the source's edges warped limb by limb, in one channel.
         prior_radius: half the side of a patch, in pixels.
         alignment: "limbs" makes `transfer` return the aligned source too, "none" doesn't.
+        kind: what is transferred from source to target: "edges", or "parsing", one-hot class maps in their place
+            (the ablation "with semantic content").
     """
 
     config_name = "content_config.json"
@@ -52,15 +55,22 @@ class Content(SchedulerMixin, ConfigMixin):
         prior="patches",
         prior_radius=20,
         alignment="none",
+        kind="edges",
     ):
         if prior not in ("patches", "patches_release", "aligned"):
             raise ValueError(f'prior must be "patches", "patches_release" or "aligned", got {prior!r}')
         if alignment not in ("none", "limbs"):
             raise ValueError(f'alignment must be "none" or "limbs", got {alignment!r}')
+        if kind not in ("edges", "parsing"):
+            raise ValueError(f'kind must be "edges" or "parsing", got {kind!r}')
+
+    @property
+    def edge_channels(self):
+        return 1 if self.config.kind == "edges" else CLASSES
 
     @property
     def prior_channels(self):
-        return 1 if self.config.prior == "aligned" else JOINTS
+        return self.edge_channels * (1 if self.config.prior == "aligned" else JOINTS)
 
     def edges(self, image):
         """XDoG (Winnemöller 2011): difference of Gaussians, then a soft threshold.
@@ -84,6 +94,26 @@ class Content(SchedulerMixin, ConfigMixin):
         light = 1 + torch.tanh(config.edge_phi * difference.clamp(max=0))  # 1 from the threshold on
         return (1 - 2 * light)[:, None].to(image.dtype)
 
+    def read(self, pictures):
+        """What a caller gives in place of `edges`, as these: one PIL picture of dark lines on light, or one a class
+        that is light where the class is -> (1,E,H,W) in [-1, 1]."""
+        maps = torch.cat([edge_tensor(picture) for picture in pictures], 1)
+        return self.parsing(maps.argmin(1)) if self.config.kind == "parsing" else maps
+
+    def parsing(self, classes):
+        """Class maps (B,H,W) of integers 0..7 -> one-hot maps (B,8,H,W), -1 and 1, in place of `edges`.
+
+        Raises:
+            ValueError: on another size or a class beyond 7.
+        """
+        expected = tuple(self.config.image_size)
+        if tuple(classes.shape[1:]) != expected or classes.max() >= CLASSES:
+            raise ValueError(
+                f"parsing: expected (B, {', '.join(map(str, expected))}) of classes 0 to {CLASSES - 1}, got "
+                f"{tuple(classes.shape)} of classes up to {int(classes.max())}"
+            )
+        return F.one_hot(classes.long(), CLASSES).permute(0, 3, 1, 2).float() * 2 - 1
+
     def heatmaps(self, pose):
         """A Gaussian a joint, 1 at the joint; a missing joint's channel is zero.
 
@@ -102,21 +132,29 @@ class Content(SchedulerMixin, ConfigMixin):
         """The source's edges brought to the target's pose, in the configured form.
 
         Args:
-            edge: (B,1,H,W) in [-1, 1], dark with light lines.
+            edge: (B,E,H,W) in [-1, 1]: dark with light lines, E = 1, or of 8 classes.
             source_pose, target_pose: (B,18,3) x, y, confidence in pixels.
 
         Returns:
-            (B,18,H,W), or (B,1,H,W) for "aligned"; in [-1, 1], or for "patches_release", whose bytes were
+            (B,18 E,H,W), or (B,E,H,W) for "aligned"; in [-1, 1], or for "patches_release", whose bytes were
             never divided by 255, in [-1, 509].
         """
-        edge = self._check_image(edge, 1, "edge")
+        edge = self._check_image(edge, self.edge_channels, "edge")
         source_pose, target_pose = self._check_poses(edge, source_pose, target_pose)
         if self.config.prior == "aligned":
             return _on_background(edge, *sampling_map(source_pose, target_pose, self.config.image_size), NO_EDGE)
+        maps = edge.flatten(0, 1)[:, None]  # (B E,1,H,W)
+        poses = (pose.repeat_interleave(self.edge_channels, 0) for pose in (source_pose, target_pose))
         if self.config.prior == "patches_release":
-            prior = release_prior(edge, source_pose, target_pose, self.config.prior_radius)
-            return ((prior - 0.5) / 0.5).to(edge.dtype)
-        return patch_prior(edge, source_pose, target_pose, self.config.prior_radius)
+            prior = (release_prior(maps, *poses, self.config.prior_radius) - 0.5) / 0.5
+        else:
+            prior = patch_prior(maps, *poses, self.config.prior_radius)
+        return prior.to(edge.dtype).view(len(edge), -1, *edge.shape[2:])
+
+    def merged(self, prior):
+        """The plates of an edge prior as one map: (B,18 E,H,W) or (B,E,H,W) -> (B,E,H,W), the largest value of each
+        pixel. It stands in for the predicted edges in a model without PCT-Net."""
+        return prior.unflatten(1, (self.edge_channels, -1)).amax(2)
 
     def align(self, source_image, source_pose, target_pose):
         """The source warped limb by limb to the target's pose (`scagan_hub.alignment`).
@@ -147,12 +185,12 @@ class Content(SchedulerMixin, ConfigMixin):
             prior = self.edge_prior(source_edge, source_pose, target_pose)
             return prior, self.align(source_image, source_pose, target_pose)
         source_image = self._check_image(source_image, 3, "source_image")
-        source_edge = self._check_image(source_edge, 1, "source_edge")
+        source_edge = self._check_image(source_edge, self.edge_channels, "source_edge")
         source_pose, target_pose = self._check_poses(source_image, source_pose, target_pose)
         position, mask = sampling_map(source_pose, target_pose, self.config.image_size)
-        background = F.pad(backdrop(source_image), (0, 0, 0, 0, 0, 1), value=NO_EDGE)  # (B,4,H,1)
+        background = F.pad(backdrop(source_image), (0, 0, 0, 0, 0, self.edge_channels), value=NO_EDGE)  # (B,3+E,H,1)
         both = torch.cat([source_image, source_edge.to(source_image.dtype)], 1)
-        image, prior = _on_background(both, position, mask, background).split([3, 1], 1)
+        image, prior = _on_background(both, position, mask, background).split([3, self.edge_channels], 1)
         return prior, torch.cat([image, mask[:, None].to(image.dtype)], 1)
 
     def _bell(self, length, centre):
@@ -201,6 +239,13 @@ def _blur_matrix(length, sigma, like):
     column = (torch.arange(length, device=like.device)[:, None] + offset).clamp(0, length - 1)
     weight = (weight / weight.sum()).expand(length, -1).contiguous()
     return like.new_zeros(length, length).scatter_add_(1, column, weight)
+
+
+def one_plane(edge):
+    """Edges (B,1,H,W) as they are; of (B,8,H,W) parsing maps the likeliest class, -1 (background) to 1: (B,1,H,W)."""
+    if edge.shape[1] == 1:
+        return edge
+    return (edge.argmax(1, keepdim=True) * (2 / (CLASSES - 1)) - 1).to(edge.dtype)
 
 
 def edge_image(edge):

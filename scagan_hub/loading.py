@@ -44,9 +44,11 @@ def model_folder(name, **hub) -> Path:
         ) from error
 
 
-def check_index(folder: Path, class_name: str, components: dict[str, type]):
-    """Check that model_index.json names exactly these components.
+def check_index(folder: Path, class_name: str, components: dict[str, type], optional=()) -> dict[str, type]:
+    """Check that model_index.json names exactly these components; `optional` ones may be null.
 
+    Returns:
+        the components that are there.
     Raises:
         ValueError: missing, damaged, of another pipeline, or with other components.
     """
@@ -56,8 +58,10 @@ def check_index(folder: Path, class_name: str, components: dict[str, type]):
         raise ValueError(f"{file}: expected a model of {class_name}, got one of {index.get('_class_name')!r}")
     found = {name: value for name, value in index.items() if not name.startswith("_")}
     expected = {name: [cls.__module__, cls.__name__] for name, cls in components.items()}
-    if found != expected:
+    absent = {name for name in optional if found.get(name) == [None, None]}
+    if {name: expected[name] if name in absent else value for name, value in found.items()} != expected:
         raise ValueError(f"{file}: expected the components {expected}, got {found}; {MEND}")
+    return {name: cls for name, cls in components.items() if name not in absent}
 
 
 def build(folder: Path, cls: type):

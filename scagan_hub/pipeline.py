@@ -15,8 +15,8 @@ from diffusers.utils import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 
-from .arguments import listed, matching, paired, read_pose, scaled
-from .content import Content, edge_image, edge_tensor
+from .arguments import content_maps, listed, matching, paired, read_pose, scaled
+from .content import Content, edge_image, one_plane
 from .models.is_net import ISNet
 from .models.pct_net import PCTNet
 from .photo import fit_photo, open_image
@@ -32,7 +32,8 @@ class ScaGanOutput(BaseOutput):
 
     Args:
         images: the generated pictures: list of PIL, or (N,H,W,3) array or (N,3,H,W) tensor in [0, 1].
-        edges: the predicted edges, dark lines on light: PIL "L", or (N,H,W,1) array or (N,1,H,W) tensor.
+        edges: the predicted edges, dark lines on light: PIL "L", or (N,H,W,1) array or (N,1,H,W) tensor. Without a
+            PCT-Net the edge prior, merged; with semantic content the predicted classes, 0 white to 7 black.
         target_poses: the poses that the pictures were made for, in their pixels.
     """
 
@@ -47,7 +48,7 @@ class EncodedSource:
 
     Args:
         image: (S,3,H,W) in [-1, 1], float32, cropped round the person and letterboxed.
-        edge: (S,1,H,W) in [-1, 1], float32, light lines on dark.
+        edge: (S,E,H,W) in [-1, 1], float32: light lines on dark, or of 8 classes.
         poses: S poses in the pixels of `image`.
         style_modulations: see `ISNet.style_modulations`.
     """
@@ -65,7 +66,7 @@ class ScaGan(SavedPipeline):
     """Makes the picture of a person in another pose.
 
     Args:
-        pct_net: predicts the target's edges.
+        pct_net: predicts the target's edges; None: the edge prior, merged into one map, stands in for them.
         is_net: renders the picture from style, edges and pose.
         content: what the nets are fed; its `image_size` is the size of the pictures.
 
@@ -74,12 +75,14 @@ class ScaGan(SavedPipeline):
     """
 
     COMPONENTS = {"pct_net": PCTNet, "is_net": ISNet, "content": Content}
+    _optional_components = ["pct_net"]
 
-    def __init__(self, pct_net: PCTNet, is_net: ISNet, content: Content):
+    def __init__(self, pct_net: PCTNet | None, is_net: ISNet, content: Content):
         super().__init__()
         _check_components(pct_net, is_net, content)
         for net in (pct_net, is_net):
-            net.to(memory_format=torch.channels_last)  # several times as fast on a CPU; what goes in follows
+            if net is not None:
+                net.to(memory_format=torch.channels_last)  # several times as fast on a CPU; what goes in follows
         self.register_modules(pct_net=pct_net, is_net=is_net, content=content)
 
     @torch.inference_mode()
@@ -92,6 +95,7 @@ class ScaGan(SavedPipeline):
         noise: torch.Tensor | None = None,
         generator: torch.Generator | list[torch.Generator] | None = None,
         output_type: str = "pil",
+        source_parsing=None,
     ) -> ScaGanOutput:
         """Generate pictures: of one source and many poses, many sources and one pose, or as many of either.
 
@@ -106,6 +110,9 @@ class ScaGan(SavedPipeline):
             noise: z (N,noise_size) for a model that starts from noise; None: drawn with `generator`.
             generator: seeds the noise: one for all pictures, or one a picture.
             output_type: "pil", "np" or "pt", see `ScaGanOutput`.
+            source_parsing: for a model with semantic content, which needs it: class map(s) of the source image's
+                size, PIL "L" or "P" or arrays (H,W) of 0 background, 1 hair, 2 face, 3 top, 4 bottom, 5 shoes,
+                6 arms, 7 legs.
 
         Raises:
             ValueError: unreadable picture or pose, nobody in a photo, or arguments that don't fit each other.
@@ -114,7 +121,7 @@ class ScaGan(SavedPipeline):
             raise ValueError(f"output_type: expected one of {OUTPUT_TYPES}, got {output_type!r}")
         targets = [read_pose(value) for value in listed(target_pose)]
         paired(targets, listed(source_image))
-        source = self.encode(source_image, source_pose, source_edge)
+        source = self.encode(source_image, source_pose, source_edge, source_parsing)
         poses = [self._placed(pose, of) for pose, of in paired(targets, source.poses)]
         image, target_edge = self.render(source, poses, self._noise(noise, generator, len(poses)))
         return ScaGanOutput(_pictures(image, output_type), _edges(target_edge, output_type), poses)
@@ -128,6 +135,7 @@ class ScaGan(SavedPipeline):
         source_edge=None,
         noise: torch.Tensor | None = None,
         generator: torch.Generator | None = None,
+        source_parsing=None,
     ) -> list[Image.Image]:
         """One person in many poses, one after the other; the source is encoded once.
 
@@ -142,7 +150,7 @@ class ScaGan(SavedPipeline):
         if len(listed(source_image)) != 1:
             raise ValueError("animate: expected one source image, got several; call it for each of them")
         targets = [read_pose(value) for value in poses]
-        source = self.encode(source_image, source_pose, source_edge)
+        source = self.encode(source_image, source_pose, source_edge, source_parsing)
         noise = self._noise(noise, generator, 1)
         pictures = []
         for target in self.progress_bar(targets):
@@ -151,18 +159,17 @@ class ScaGan(SavedPipeline):
         return pictures
 
     @torch.inference_mode()
-    def encode(self, source_image, source_pose=None, source_edge=None) -> EncodedSource:
+    def encode(self, source_image, source_pose=None, source_edge=None, source_parsing=None) -> EncodedSource:
         """Everything that depends on the source alone; arguments as for `__call__`."""
         images = [open_image(image) for image in listed(source_image)]
         given_poses = matching("source_pose", source_pose, images)
         given_edges = matching("source_edge", source_edge, images)
-        fitted = [self._fit_source(*source) for source in zip(images, given_poses, given_edges, strict=True)]
-        images, poses, edges = zip(*fitted, strict=True)
+        given_classes = matching("source_parsing", source_parsing, images)
+        given = zip(images, given_poses, given_edges, given_classes, strict=True)
+        images, poses, edges = zip(*(self._fit_source(*source) for source in given), strict=True)
         image = torch.cat([_tensor(image) for image in images]).to(self.device)  # (S,3,H,W)
-        edge = self.content.edges(image)  # (S,1,H,W)
-        for i, given in enumerate(edges):
-            if given is not None:
-                edge[i] = edge_tensor(given)[0].to(edge)
+        edge = [self.content.edges(image[i : i + 1]) if given is None else given for i, given in enumerate(edges)]
+        edge = torch.cat([x.to(image) for x in edge])  # (S,E,H,W)
         style = self.is_net.encode(image.to(self.is_net.dtype))
         return EncodedSource(image, edge, list(poses), self.is_net.style_modulations(style))
 
@@ -176,7 +183,7 @@ class ScaGan(SavedPipeline):
             noise: z (N,noise_size) for a model that starts from noise.
 
         Returns:
-            image (N,3,H,W) and target_edge (N,1,H,W), both in [-1, 1].
+            image (N,3,H,W) and target_edge (N,1,H,W), both in [-1, 1]; of semantic content, see `one_plane`.
         """
         n = len(target_poses)
         if len(source) not in (1, n):
@@ -187,22 +194,22 @@ class ScaGan(SavedPipeline):
         pose_map = self.content.heatmaps(target_pose)  # (N,18,H,W)
         prior, aligned = self.content.transfer(image, edge, source_pose, target_pose)
 
-        dtype = self.pct_net.dtype
-        target_edge = self.pct_net(edge.to(dtype), pose_map.to(dtype), prior.to(dtype))  # (N,1,H,W)
+        if self.pct_net is None:
+            target_edge = self.content.merged(prior)
+        else:
+            dtype = self.pct_net.dtype
+            target_edge = self.pct_net(edge.to(dtype), pose_map.to(dtype), prior.to(dtype))  # (N,E,H,W)
         dtype = self.is_net.dtype
         contents = [None if x is None else x.to(dtype) for x in (target_edge, pose_map, aligned, noise)]
-        return self.is_net.decode(source.style_modulations, *contents), target_edge
+        return self.is_net.decode(source.style_modulations, *contents), one_plane(target_edge)
 
-    def _fit_source(self, image: Image.Image, pose, edge: Image.Image | None):
-        """Picture, pose and edges of one source, brought to the model's size alike."""
+    def _fit_source(self, image: Image.Image, pose, edge: Image.Image | None, classes):
+        """Picture, pose and edges (1,E,H,W), where they are given, of one source, brought to the model's size alike."""
         pose = Pose.detect(image) if pose is None else scaled(read_pose(pose, image.size), image.size)
         fitted, fitted_pose = fit_photo(image, pose, self.picture_size)
-        if edge is not None:
-            edge = open_image(edge)
-            if edge.size != image.size:
-                raise ValueError(f"source_edge: expected the source image's size {image.size}, got {edge.size}")
-            edge, _ = fit_photo(edge, pose, self.picture_size)
-        return fitted, fitted_pose.drop_outside(), edge
+        maps = content_maps(self.content.config.kind, image.size, edge, classes)
+        maps = [fit_photo(picture, pose, self.picture_size)[0] for picture in maps]
+        return fitted, fitted_pose.drop_outside(), self.content.read(maps) if maps else None
 
     def _placed(self, target: Pose, source: Pose) -> Pose:
         """A target pose in the pixels of the generated picture."""
@@ -233,9 +240,12 @@ class ScaGan(SavedPipeline):
 def _check_components(pct_net: PCTNet, is_net: ISNet, content: Content):
     pairs = {
         "image_size": (tuple(is_net.config.image_size), tuple(content.config.image_size)),
-        "prior_channels": (pct_net.config.prior_channels, content.prior_channels),
         "aligned_channels": (is_net.config.aligned_channels, 4 if content.config.alignment == "limbs" else 0),
     }
+    if is_net.config.edge_channels:
+        pairs["edge_channels"] = (is_net.config.edge_channels, content.edge_channels)
+    if pct_net is not None:
+        pairs["prior_channels"] = (pct_net.config.prior_channels, content.prior_channels)
     for name, (net, fed) in pairs.items():
         if net != fed:
             raise ValueError(f"ScaGan: the nets are configured for {name} {net}, the content gives {fed}")

@@ -17,7 +17,7 @@ HUB_OPTIONS = {"revision", "cache_dir", "token", "local_files_only", "force_down
 class SavedPipeline(DiffusionPipeline):
     """A `DiffusionPipeline` that refuses damaged files, never leaves half a model, and writes its own card.
 
-    Subclasses name their components in `COMPONENTS`.
+    Subclasses name their components in `COMPONENTS`, those that may be None in `_optional_components` too.
 
     Attributes:
         report: what was measured on these weights (see `scagan_hub.card`), saved with them; None where
@@ -44,9 +44,9 @@ class SavedPipeline(DiffusionPipeline):
         """
         hub = {key: kwargs.pop(key) for key in HUB_OPTIONS & kwargs.keys()}
         folder = loading.model_folder(pretrained_model_name_or_path, **hub)
-        loading.check_index(folder, cls.__name__, cls.COMPONENTS)
-        for name in cls.COMPONENTS.keys() - kwargs.keys():
-            component = cls.COMPONENTS[name]
+        components = loading.check_index(folder, cls.__name__, cls.COMPONENTS, cls._optional_components)
+        for name in components.keys() - kwargs.keys():
+            component = components[name]
             if issubclass(component, ModelMixin):
                 loading.check_model(folder / name, component, kwargs.get("variant"))
             else:
@@ -99,7 +99,8 @@ class SavedPipeline(DiffusionPipeline):
             config = json.loads(path.read_text(encoding="utf-8"))
             if config.pop("_name_or_path", None) is not None:
                 path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        configs = {part: dict(getattr(self, part).config) for part in self.COMPONENTS}
+        parts = {part: getattr(self, part) for part in self.COMPONENTS}
+        configs = {part: dict(component.config) for part, component in parts.items() if component is not None}
         (folder / "README.md").write_text(card.render(configs, self.report, name), encoding="utf-8")
         if self.report is not None:
             (folder / REPORT).write_text(json.dumps(self.report, indent=2) + "\n", encoding="utf-8")

@@ -24,7 +24,7 @@ def generate_pairs(pipe, data, indices: Iterable[int], batch_size: int = 8) -> I
 
     Args:
         pipe: a `ScaGan`.
-        data: `PosePairs` of its picture size.
+        data: `PosePairs` of its picture size, with parsing maps for a model that needs them.
         indices: which pairs.
     Yields:
         uint8 (n,H,W,3) each: "source", "aligned" (the limb-aligned source), "edges", "generated", "target".
@@ -35,7 +35,8 @@ def generate_pairs(pipe, data, indices: Iterable[int], batch_size: int = 8) -> I
         source, target = (batch[f"{role}_image"].float() / 127.5 - 1 for role in ("source", "target"))
         poses = {role: batch[f"{role}_pose"] for role in ("source", "target")}
         listed = {role: [Pose(k, pipe.picture_size) for k in poses[role].numpy()] for role in poses}
-        encoded = pipe.encode(pictures(source), listed["source"])
+        parsing = list(batch["source_parsing"].numpy()) if "source_parsing" in batch else None
+        encoded = pipe.encode(pictures(source), listed["source"], source_parsing=parsing)
         generated, edges = pipe.render(encoded, listed["target"])
         aligned = pipe.content.align(source, poses["source"], poses["target"])[:, :3]
         made = {"source": source, "aligned": aligned, "edges": edges, "generated": generated, "target": target}

@@ -30,7 +30,9 @@ class PCTNet(ModelMixin, ConfigMixin):
 
     Args:
         width: channels after the first convolution (release: 64).
-        prior_channels: 18 for the plates of edge patches, 1 for source edges aligned limb by limb.
+        edge_channels: 1 edge map, or a parsing map's classes.
+        prior_channels: 18 times `edge_channels` for the plates of edge patches, as many as these for source edges
+            aligned limb by limb.
         residual_blocks: how many at a quarter of the size.
         patch_size: the net sees and writes `patch_size` x `patch_size` pixels of edges at each position; 2 makes it
             about four times cheaper.
@@ -46,12 +48,15 @@ class PCTNet(ModelMixin, ConfigMixin):
         residual_blocks: int = 6,
         patch_size: int = 1,
         render: str = "direct",
+        edge_channels: int = 1,
     ):
         super().__init__()
-        if render == "blend" and prior_channels != 1:
-            raise ValueError(f'render="blend" needs aligned edges: a prior of 1 channel, got {prior_channels}')
-        plates = patch_size**2 if prior_channels == 1 else prior_channels
-        channels_in = patch_size**2 + 18 + plates
+        self.aligned = prior_channels == edge_channels
+        if render == "blend" and not self.aligned:
+            raise ValueError(
+                f'render="blend" needs aligned edges: {edge_channels} prior_channels, not {prior_channels}'
+            )
+        channels_in = edge_channels * patch_size**2 + 18 + prior_channels * (patch_size**2 if self.aligned else 1)
         self.conv_in = nn.Conv2d(channels_in, width, 7, padding=3, padding_mode="reflect", bias=False)
         self.norm_in = nn.BatchNorm2d(width)
         self.down_0 = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=False)
@@ -64,17 +69,17 @@ class PCTNet(ModelMixin, ConfigMixin):
         self.up_norm_0 = nn.BatchNorm2d(2 * width)
         self.up_1 = nn.ConvTranspose2d(2 * width, width, **transposed)
         self.up_norm_1 = nn.BatchNorm2d(width)
-        planes = 2 if render == "blend" else 1
+        planes = edge_channels + (render == "blend")
         self.conv_out = nn.Conv2d(width, planes * patch_size**2, 7, padding=3, padding_mode="reflect")
 
     def forward(self, source_edge: torch.Tensor, pose_map: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            source_edge: (B,1,H,W) in [-1, 1], light lines on dark.
+            source_edge: (B,E,H,W) in [-1, 1], light lines on dark, E = `edge_channels`.
             pose_map: (B,18,H,W) heatmaps of the target pose in [0, 1].
-            prior: (B,18,H,W) plates or (B,1,H,W) aligned edges, see `Content.edge_prior`.
+            prior: (B,18 E,H,W) plates or (B,E,H,W) aligned edges, see `Content.edge_prior`.
         Returns:
-            the target's edges (B,1,H,W) in [-1, 1].
+            the target's edges (B,E,H,W) in [-1, 1].
         Raises:
             ValueError: when H or W is not a multiple of 4 x `patch_size`, or the prior has other channels.
         """
@@ -85,7 +90,7 @@ class PCTNet(ModelMixin, ConfigMixin):
             raise ValueError(f"PCTNet expects a prior of {self.config.prior_channels} channels, got {prior.shape[1]}")
         small = lambda x: F.avg_pool2d(x, patch) if patch > 1 else x  # noqa: E731
         fine = lambda x: F.pixel_unshuffle(x, patch)  # noqa: E731
-        plates = fine(prior) if self.config.prior_channels == 1 else small(prior)
+        plates = fine(prior) if self.aligned else small(prior)
         x = torch.cat([fine(source_edge), small(pose_map), plates], dim=1)
         x = F.relu(self.norm_in(self.conv_in(x)), inplace=True)  # (B,w,H,W) / patch
         x = F.relu(self.down_norm_0(self.down_0(x)), inplace=True)  # (B,2w,H/2,W/2)
@@ -94,5 +99,7 @@ class PCTNet(ModelMixin, ConfigMixin):
         x = F.relu(self.up_norm_0(self.up_0(x)), inplace=True)
         x = F.relu(self.up_norm_1(self.up_1(x)), inplace=True)
         out = F.pixel_shuffle(self.conv_out(x), patch)
-        drawn = torch.tanh(out[:, :1])
-        return torch.lerp(drawn, prior.to(drawn.dtype), torch.sigmoid(out[:, 1:])) if out.shape[1] == 2 else drawn
+        drawn = torch.tanh(out[:, : self.config.edge_channels])
+        if self.config.render == "direct":
+            return drawn
+        return torch.lerp(drawn, prior.to(drawn.dtype), torch.sigmoid(out[:, self.config.edge_channels :]))

@@ -29,6 +29,22 @@ MODELS = {
     },
 }
 
+# The ablations of the paper's Table 2, which doesn't define them exactly: docs/ablations.md has what is assumed.
+# Settings on top of a preset's; pct_net None: there is none, and no phase 1.
+VARIANTS = {
+    "full": {},
+    "semantic_content": {
+        "content": {"kind": "parsing"},
+        "pct_net": {"edge_channels": 8},
+        "is_net": {"edge_channels": 8},
+    },
+    "no_prior_transfer": {"pct_net": None},
+    "no_content_branch": {"pct_net": None, "is_net": {"edge_channels": 0}},
+    "spade_resblk": {"is_net": {"block": "spade_residual"}},
+    "batch_norm": {"is_net": {"encoder_norm": "batch"}},
+    "instance_norm": {"is_net": {"encoder_norm": "instance"}},
+}
+
 
 @dataclass
 class Weights:
@@ -51,6 +67,8 @@ class TrainConfig:
     """folder for checkpoints, the log, pictures and the model"""
     preset: Literal["demo", "release"] = "demo"
     """sizes of the nets and what they are fed"""
+    variant: Literal[tuple(VARIANTS)] = "full"
+    """full, or one of the paper's ablations (docs/ablations.md)"""
     phase: Literal["pct", "is", "both"] = "both"
     """pct: edges only; is: pictures, with a frozen PCT-Net; both: each batch trains both nets"""
     pct_net: Path | None = None
@@ -101,8 +119,21 @@ class TrainConfig:
         for name in ("steps", "batch_size", "save_every", "evaluate_every", "view_scale", "keep"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.phase == "is" and self.pct_net is None:
+        if self.has_pct_net and self.phase == "is" and self.pct_net is None:
             raise ValueError("phase `is` needs a trained PCT-Net: give its model's folder with --pct-net")
+        if not self.has_pct_net and (self.phase == "pct" or self.pct_net is not None):
+            raise ValueError(f"the variant {self.variant} has no PCT-Net: leave --phase pct and --pct-net out")
+
+    @property
+    def has_pct_net(self) -> bool:
+        return VARIANTS[self.variant].get("pct_net", {}) is not None
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Which nets each batch trains: "pct", "is" or both, in this order."""
+        if not self.has_pct_net:
+            return ("is",)
+        return ("pct", "is") if self.phase == "both" else (self.phase,)
 
     def command(self) -> str:
         """The command of this run: what differs from the defaults, with placeholders for the user's own paths."""

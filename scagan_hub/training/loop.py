@@ -11,16 +11,15 @@ from accelerate.utils import set_seed
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from ..content import Content
 from ..data import PairSampler, PosePairs
 from ..evaluation import l1, ssim
 from ..evaluation.held_out import choose, generate_pairs
-from ..models import ISNet, PCTNet
 from ..models.content_style import Modulation
 from ..models.features import load_features
 from ..pipeline import ScaGan
 from . import checkpoint
-from .config import MODELS, TrainConfig
+from .components import components
+from .config import TrainConfig
 from .phase import Phase
 
 
@@ -29,28 +28,24 @@ class Trainer:
 
     def __init__(self, config: TrainConfig):
         self.config = config
-        settings = MODELS[config.preset]
-        size = settings["content"]["image_size"]
-        self.train_set, self.held_out = (PosePairs(config.data, split, size) for split in ("train", "test"))
+        self.pct_net, self.is_net, self.content = components(config)
+        size, parsing = self.content.config.image_size, self.content.config.kind == "parsing"
+        self.train_set, self.held_out = (PosePairs(config.data, split, size, parsing) for split in ("train", "test"))
         features = load_features(config.features)
         self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
         torch.manual_seed(config.seed)
         self.device = self.accelerator.device
-        self.content = Content(**settings["content"])
-        self.is_net = ISNet(**settings["is_net"])
-        self.pct_net = PCTNet(**settings["pct_net"])
         if config.pct_net is not None:
             self.pct_net = ScaGan.from_pretrained(str(config.pct_net)).pct_net
-        else:
+        elif self.pct_net is not None:
             initialise(self.pct_net, config.init)
         initialise(self.is_net, config.init)
         for net in (self.pct_net, self.is_net, features):
             if net is not None:
                 net.to(self.device, memory_format=torch.channels_last)
-        phases = ("pct", "is") if config.phase == "both" else (config.phase,)
-        nets = {"pct": (self.pct_net, 1), "is": (self.is_net, 3)}
-        self.phases = {name: Phase(name, *nets[name], config, features, self.accelerator) for name in phases}
-        if "pct" not in self.phases:
+        nets = {"pct": (self.pct_net, self.content.edge_channels), "is": (self.is_net, 3)}
+        self.phases = {name: Phase(name, *nets[name], config, features, self.accelerator) for name in config.phases}
+        if "pct" not in self.phases and self.pct_net is not None:
             self.pct_net.requires_grad_(False).eval()
         self.record = {
             "step": 0,
@@ -83,6 +78,8 @@ class Trainer:
             inputs = (x["source_edge"], x["pose_map"], x["prior"])
             edge, figures = self.phases["pct"].step(inputs, x["target_edge"], x["source_edge"], x["pose_map"], step)
             terms.update(figures)
+        elif self.pct_net is None:
+            edge = self.content.merged(x["prior"])
         else:
             with torch.no_grad(), self.accelerator.autocast():
                 edge = self.pct_net(x["source_edge"], x["pose_map"], x["prior"]).float()
@@ -97,7 +94,11 @@ class Trainer:
         """uint8 pictures and poses of a batch -> all that the nets are fed."""
         x = {role: scaled(batch[role].to(self.device)) for role in ("source_image", "target_image")}
         source_pose, target_pose = batch["source_pose"].to(self.device), batch["target_pose"].to(self.device)
-        x["source_edge"], x["target_edge"] = (self.content.edges(x[f"{role}_image"]) for role in ("source", "target"))
+        for role in ("source", "target"):
+            if self.content.config.kind == "parsing":
+                x[f"{role}_edge"] = self.content.parsing(batch[f"{role}_parsing"].to(self.device))
+            else:
+                x[f"{role}_edge"] = self.content.edges(x[f"{role}_image"])
         x["pose_map"] = self.content.heatmaps(target_pose)
         x["prior"], x["aligned"] = self.content.transfer(x["source_image"], x["source_edge"], source_pose, target_pose)
         return {
@@ -161,13 +162,12 @@ class Trainer:
 
     def averaged(self) -> ScaGan:
         """The pipeline of the averaged weights, on the CPU."""
-        settings = MODELS[self.config.preset]
-        nets = {"pct": PCTNet(**settings["pct_net"]), "is": ISNet(**settings["is_net"])}
-        trained = {"pct": self.pct_net, "is": self.is_net}
-        for name, net in nets.items():
-            phase = self.phases.get(name)
-            net.load_state_dict(phase.ema.average if phase else trained[name].state_dict())
-        return ScaGan(pct_net=nets["pct"].eval(), is_net=nets["is"].eval(), content=self.content)
+        pct_net, is_net, content = components(self.config)
+        for name, net, trained in (("pct", pct_net, self.pct_net), ("is", is_net, self.is_net)):
+            if net is not None:
+                phase = self.phases.get(name)
+                net.eval().load_state_dict(phase.ema.average if phase else trained.state_dict())
+        return ScaGan(pct_net, is_net, content)
 
     def evaluate(self) -> None:
         """Held-out figures of the averaged weights, and a grid: source, aligned, edges, result, truth."""

@@ -71,7 +71,8 @@ class Objective:
     def _feature_terms(self, generated, target) -> dict[str, torch.Tensor]:
         weights, perceptual = self.config.weights, self.config.perceptual_layers
         layers = (*perceptual, *(layer for layer in self.contextual_layers if layer not in perceptual))
-        generated, target = (x.expand(-1, 3, -1, -1) for x in (generated, target))
+        if self.phase == "pct":  # each map is a grey picture
+            generated, target = (x.flatten(0, 1)[:, None].expand(-1, 3, -1, -1) for x in (generated, target))
         made = self.features(generated, layers)
         with torch.no_grad():
             wanted = self.features(target, layers)

@@ -13,7 +13,7 @@ class Phase:
     Args:
         name: "pct" or "is"; also the prefix of its figures in the log.
         generator: PCTNet or ISNet.
-        channels: of what it generates: 1 or 3.
+        channels: of what it generates: edge maps (1, or 8 classes) or pictures (3).
     """
 
     def __init__(self, name: str, generator, channels: int, config: TrainConfig, features, accelerator):
