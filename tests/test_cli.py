@@ -48,7 +48,8 @@ def refused(result, *words):
 def test_help_and_bad_paths_need_no_torch():
     script = (
         "import sys; from scagan_hub.cli import main\n"
-        "for argv in (['--help'], ['generate', '--help'], ['animate', '--help'], ['convert', '--help']):\n"
+        "for argv in (['--help'], ['generate', '--help'], ['animate', '--help'], ['convert', '--help'], "
+        "        ['prepare', '--help'], ['verify', '--help']):\n"
         "    try: main(argv)\n"
         "    except SystemExit as end: assert end.code == 0\n"
         "arguments = ['--pose', 'nowhere', '--output']\n"
@@ -56,12 +57,13 @@ def test_help_and_bad_paths_need_no_torch():
         "assert main(['generate', 'nowhere.png', *arguments, 'nowhere/picture.png']) == 1\n"
         "assert main(['animate', 'nowhere.png', '--poses', 'nowhere', '--output', 'film.gif']) == 1\n"
         "assert main(['convert', 'nowhere.pth', '--output', 'model']) == 1\n"
+        "assert main(['prepare', 'nowhere', '--output', 'set']) == main(['verify', 'nowhere']) == 1\n"
         "print(sorted({'torch', 'diffusers', 'gradio'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
-    assert len(done.stderr.splitlines()) == 4 and "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 6 and "Traceback" not in done.stderr
 
 
 def test_generate(generate, files, tiny_pipe, picture, pose, other_pose):

@@ -54,7 +54,7 @@ def read_table(path: Path, columns: tuple[str, ...], delimiter: str) -> list[tup
         raise ValueError(f"no file {path}; a data set folder has it beside its images")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_NONE, skipinitialspace=True)
+            rows = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
             header, *content = [(rows.line_num, row) for row in rows if row] or [(1, [])]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: expected a table in UTF-8: {error}") from error
