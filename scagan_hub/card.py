@@ -5,11 +5,14 @@ what training and evaluation write down about one set of weights:
 
     {"license": "apache-2.0",
      "training": {"command": "accelerate launch ...", "data": "...", "steps": 12000, ...},
-     "figures": [{"protocol": "unpadded, 300 held-out pairs",
-                  "rows": {"Copy of the source": {"SSIM": 0.61, "L1": 0.123}, ...}}, ...],
+     "figures": [{"protocol": "unpadded", "pairs": 4500, "data": "held-out rendered people",
+                  "rows": {"Copy of the source": {"SSIM": 0.61, "L1": 0.123}, ..., "Model": {...}},
+                  "intervals": {"Model": {"SSIM": [0.76, 0.78], ...}, ...},
+                  "not_available": {"FID": "needs the weights of ..."}}, ...],
      "limits": ["Trained on rendered people: photographs lose ...", ...]}
 
-Every part may be left out; the card then says that it is not known.
+Every part may be left out; the card then says that it is not known. Figures are what `evaluation.compare` makes; the
+row `Model` is the weights' own, and goes into the front matter's `model-index`.
 """
 
 from pathlib import Path
@@ -17,6 +20,8 @@ from string import Template
 
 TEMPLATE = Path(__file__).parent / "assets" / "model_card.md"
 PARTS = {"license", "training", "figures", "limits"}
+MODEL = "Model"
+METRIC_TYPES = {"SSIM": "ssim", "PSNR": "psnr", "L1": "mae", "FID": "fid", "IS": "inception_score", "LPIPS": "lpips"}
 
 
 def render(configs: dict[str, dict], report: dict | None = None, name: str = "path/to/this/folder") -> str:
@@ -37,6 +42,7 @@ def render(configs: dict[str, dict], report: dict | None = None, name: str = "pa
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         name=name,
         license=report.get("license", "apache-2.0"),
+        model_index=_model_index(report.get("figures", [])),
         height=height,
         width=width,
         configuration="\n".join(f"- `{part}`: {_inline(config)}" for part, config in configs.items()),
@@ -60,13 +66,42 @@ def _code(key: str, value) -> str:
     return f"`{value}`" if key == "command" else str(value)
 
 
-def table(figures: dict) -> str:
-    """One protocol's figures as a table: a row a method, a column a metric."""
-    rows = figures["rows"]
+def _model_index(figures: list[dict]) -> str:
+    """The `model-index` of the front matter: what the Hub shows beside the card."""
+    from huggingface_hub import EvalResult
+    from huggingface_hub.repocard_data import eval_results_to_model_index
+    from huggingface_hub.utils import yaml_dump
+
+    results = [
+        EvalResult(
+            task_type="image-to-image",
+            dataset_type="custom",
+            dataset_name=measured.get("data", "not stated"),
+            metric_type=METRIC_TYPES.get(metric, metric.lower()),
+            metric_name=f"{metric} (protocol {measured['protocol']})",
+            metric_value=round(value, 4),
+        )
+        for measured in figures
+        for metric, value in measured["rows"].get(MODEL, {}).items()
+    ]
+    return yaml_dump({"model-index": eval_results_to_model_index("SCA-GAN", results)}) if results else ""
+
+
+def heading(figures: dict) -> str:
+    """What the figures of a table were measured by, and on: "unpadded, 4,500 pairs of held-out rendered people"."""
+    pairs = f"{figures['pairs']:,} pairs" if "pairs" in figures else ""
+    counted = " of ".join(part for part in (pairs, figures.get("data")) if part)
+    return ", ".join(part for part in (figures["protocol"], counted) if part)
+
+
+def table(figures: dict, intervals: bool = False) -> str:
+    """One protocol's figures as a table: a row a method, a column a metric; with their intervals if asked for."""
+    rows, bounds = figures["rows"], figures.get("intervals", {}) if intervals else {}
     metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
-    lines = [f"| {figures['protocol']} | {' | '.join(metrics)} |", f"|---|{'---|' * len(metrics)}"]
+    lines = [f"| {heading(figures)} | {' | '.join(metrics)} |", f"|---|{'---|' * len(metrics)}"]
     for method, row in rows.items():
-        lines.append(f"| {method} | {' | '.join(_number(row.get(metric)) for metric in metrics)} |")
+        cells = [_number(row.get(metric)) + _bounds(bounds.get(method, {}).get(metric)) for metric in metrics]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -74,3 +109,7 @@ def _number(value) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _bounds(interval) -> str:
+    return f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""

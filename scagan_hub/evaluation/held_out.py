@@ -69,7 +69,7 @@ def measure(pipe, data, pairs: int, protocol: str = "unpadded", seed: int = 0) -
     """Mean figures of the model and its floors, as a card's report has them.
 
     Returns:
-        {"protocol": ..., "pairs": n, "rows": {row: {metric: mean}}}
+        {"protocol": ..., "pairs": n, "data": ..., "rows": {row: {metric: mean}}}
     """
     indices = choose(data, pairs, seed)
     batches = [per_pair(made, protocol) for made in generate_pairs(pipe, data, indices)]
@@ -77,4 +77,4 @@ def measure(pipe, data, pairs: int, protocol: str = "unpadded", seed: int = 0) -
         title: {name: float(np.concatenate([b[title][name] for b in batches]).mean()) for name in METRICS}
         for title in ROWS.values()
     }
-    return {"protocol": f"{protocol}, {len(indices)} held-out pairs", "pairs": len(indices), "rows": rows}
+    return {"protocol": protocol, "pairs": len(indices), "data": "held-out rendered people", "rows": rows}

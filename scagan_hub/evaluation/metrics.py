@@ -1,35 +1,22 @@
-"""Full-reference metrics, a function each: uint8 pictures (N,H,W,3) in, one value a pair out.
+"""Full-reference metrics: uint8 pictures (N,H,W,3) in, one value a pair out.
 
-Protocols: "scagan-2021" is the published one (40 white columns each side of a 176-wide picture, which raises
-SSIM by about .1); "unpadded" compares the pictures as they are.
+SSIM is our own: it is the mean of torchmetrics' SSIM map without its border (a test holds the two together), but
+torchmetrics filters with a two-dimensional window, and is precise enough in float64 only (`benchmarks/evaluation.py`).
 """
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-PROTOCOLS = ("scagan-2021", "unpadded")
-PADDING = 40
-BORDER = 5
+from .protocols import find
 
-
-def _pairs(generated, reference, protocol: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both as float64 (N,3,H,W) in 0..255, padded as the protocol says."""
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"unknown protocol {protocol!r}; expected one of {', '.join(PROTOCOLS)}")
-    arrays = [np.asarray(pictures) for pictures in (generated, reference)]
-    if arrays[0].shape != arrays[1].shape or arrays[0].ndim != 4 or arrays[0].shape[3] != 3:
-        shapes = " and ".join(str(array.shape) for array in arrays)
-        raise ValueError(f"expected two uint8 arrays of one shape (N, H, W, 3), got {shapes}")
-    if any(array.dtype != np.uint8 for array in arrays):
-        raise ValueError(f"expected uint8 pictures, got {arrays[0].dtype} and {arrays[1].dtype}")
-    if protocol == "scagan-2021":
-        margins = ((0, 0), (0, 0), (PADDING, PADDING), (0, 0))
-        arrays = [np.pad(array, margins, constant_values=255) for array in arrays]
-    generated, reference = (torch.from_numpy(array).permute(0, 3, 1, 2).double() for array in arrays)
-    return generated, reference
+WINDOW, SIGMA = 11, 1.5
+K1, K2 = 0.01, 0.03
+CHUNK = {"cpu": 1}  # pictures filtered together: one fills a CPU's cache
+DEFAULT_CHUNK = 64
 
 
-def ssim(generated, reference, protocol: str = "unpadded") -> np.ndarray:
+def ssim(generated, reference, protocol: str = "unpadded", mask=None, device: str = "cpu") -> np.ndarray:
     """Structural similarity (Wang et al. 2004) as the SCA-GAN release computes it, up to 1 for equal pictures.
 
     Gaussian window of sigma 1.5, population covariance, channels averaged, the generated picture's range as data
@@ -37,31 +24,104 @@ def ssim(generated, reference, protocol: str = "unpadded") -> np.ndarray:
 
     Args:
         generated, reference: uint8 (N,H,W,3).
+        protocol: one of `PROTOCOLS`.
+        mask: bool (N,H,W), the pixels that the mean is taken over (a person's); None: all.
+        device: where it is computed.
     Returns:
-        (N,) float64.
+        (N,) float64; NaN where a mask is empty.
     Raises:
-        ValueError: on other shapes or types, or an unknown protocol.
+        ValueError: on other shapes or types, an unknown protocol, or pictures smaller than the window.
     """
-    from torchmetrics.functional.image import structural_similarity_index_measure
-
-    values = []
-    for a, b in zip(*_pairs(generated, reference, protocol), strict=True):
-        data_range = float(a.max() - a.min()) or 255.0
-        _, full = structural_similarity_index_measure(
-            a[None], b[None], sigma=1.5, data_range=data_range, return_full_image=True
-        )
-        values.append(full[..., BORDER:-BORDER, BORDER:-BORDER].mean().item())
-    return np.array(values)
+    return full_reference(generated, reference, protocol, mask, device, ("SSIM",))["SSIM"]
 
 
-def l1(generated, reference, protocol: str = "unpadded") -> np.ndarray:
+def l1(generated, reference, protocol: str = "unpadded", mask=None, device: str = "cpu") -> np.ndarray:
     """Mean absolute difference of pictures in [0, 1]; arguments and result as in `ssim`."""
-    a, b = _pairs(generated, reference, protocol)
-    return ((a - b).abs().mean(dim=(1, 2, 3)) / 255).numpy()
+    return full_reference(generated, reference, protocol, mask, device, ("L1",))["L1"]
 
 
-def psnr(generated, reference, protocol: str = "unpadded") -> np.ndarray:
+def psnr(generated, reference, protocol: str = "unpadded", mask=None, device: str = "cpu") -> np.ndarray:
     """Peak signal-to-noise ratio in dB, infinite for equal pictures; arguments and result as in `ssim`."""
-    a, b = _pairs(generated, reference, protocol)
-    mse = (a - b).square().mean(dim=(1, 2, 3)) / 255**2
-    return (-10 * torch.log10(mse)).numpy()
+    return full_reference(generated, reference, protocol, mask, device, ("PSNR",))["PSNR"]
+
+
+def full_reference(
+    generated, reference, protocol: str = "unpadded", mask=None, device: str = "cpu", names=("SSIM", "PSNR", "L1")
+) -> dict[str, np.ndarray]:
+    """Several of "SSIM", "PSNR" and "L1" at once; arguments as in `ssim`, {name: (N,) float64}."""
+    arrays = _checked(generated, reference, mask)
+    arrays = [find(protocol).apply(array) for array in arrays]
+    chunk = CHUNK.get(torch.device(device).type, DEFAULT_CHUNK)
+    values: dict[str, list] = {name: [] for name in names}
+    for start in range(0, len(arrays[0]), chunk):
+        a, b, *weight = (torch.from_numpy(array[start : start + chunk]).to(device) for array in arrays)
+        a, b = (x.permute(0, 3, 1, 2).float() for x in (a, b))  # (n,3,H,W)
+        weight = weight[0][:, None].double() if weight else torch.ones_like(a[:, :1], dtype=torch.float64)
+        for name in names:
+            values[name].append(_METRICS[name](a, b, weight).cpu())
+    return {name: torch.cat(found).numpy() if found else np.zeros(0) for name, found in values.items()}
+
+
+def _checked(generated, reference, mask) -> list[np.ndarray]:
+    generated, reference = np.asarray(generated), np.asarray(reference)
+    if generated.shape != reference.shape or generated.ndim != 4 or generated.shape[3] != 3:
+        shapes = f"{generated.shape} and {reference.shape}"
+        raise ValueError(f"expected two uint8 arrays of one shape (N, H, W, 3), got {shapes}")
+    if generated.dtype != np.uint8 or reference.dtype != np.uint8:
+        raise ValueError(f"expected uint8 pictures, got {generated.dtype} and {reference.dtype}")
+    if min(generated.shape[1:3]) < WINDOW:
+        height, width = generated.shape[1:3]
+        raise ValueError(f"expected pictures of at least {WINDOW} x {WINDOW} pixels, got {width} x {height}")
+    if mask is None:
+        return [generated, reference]
+    mask = np.asarray(mask)
+    if mask.shape != generated.shape[:3] or mask.dtype != bool:
+        raise ValueError(f"mask: expected bool {generated.shape[:3]}, got {mask.dtype} {mask.shape}")
+    return [generated, reference, mask]
+
+
+def _mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Mean of (n,3,H,W) over channels and the pixels that weight (n,1,H,W) picks: (n,)."""
+    return (values.double() * weight).sum((1, 2, 3)) / (3 * weight.sum((1, 2, 3)))
+
+
+def _ssim(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    border = WINDOW // 2
+    return _mean(_ssim_map(a, b), weight[..., border:-border, border:-border])
+
+
+def _ssim_map(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """a, b (n,3,H,W) in 0..255 -> (n,3,H-10,W-10).
+
+    Written in difference and sum of the two, (1 - md²/(ma² + mb² + c1)) (1 - vd/(va + vb + c2)), which needs four
+    filtered maps instead of five, and stays precise in float32 where pictures are alike.
+    """
+    spread = (a.amax((1, 2, 3)) - a.amin((1, 2, 3)))[:, None, None, None]
+    spread = torch.where(spread > 0, spread, 255.0)
+    c1, c2 = (K1 * spread) ** 2, (K2 * spread) ** 2
+    difference, total = a - b, a + b - 255
+    maps = torch.cat([difference, total, difference * difference, total * total], 1)  # (n,12,H,W)
+    mean_d, mean_t, square_d, square_t = _filter(maps).split(3, dim=1)
+    variance_d, variance_t = square_d - mean_d * mean_d, square_t - mean_t * mean_t
+    mean_d, mean_t = mean_d * mean_d, (mean_t + 255) ** 2
+    luminance = 1 - mean_d / ((mean_t + mean_d) / 2 + c1)
+    return luminance * (1 - variance_d / ((variance_t + variance_d) / 2 + c2))
+
+
+def _filter(maps: torch.Tensor) -> torch.Tensor:
+    """The Gaussian window over rows, then columns, where it fits: (n,C,H,W) -> (n,C,H-10,W-10)."""
+    channels, distance = maps.shape[1], torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
+    window = torch.exp(-(distance**2) / (2 * SIGMA**2))
+    window = (window / window.sum()).to(maps).expand(channels, 1, 1, WINDOW)
+    return F.conv2d(F.conv2d(maps, window.mT.contiguous(), groups=channels), window.contiguous(), groups=channels)
+
+
+def _l1(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return _mean((a - b).abs(), weight) / 255
+
+
+def _psnr(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return -10 * torch.log10(_mean((a - b) ** 2, weight) / 255**2)
+
+
+_METRICS = {"SSIM": _ssim, "PSNR": _psnr, "L1": _l1}
