@@ -1,22 +1,34 @@
-"""Train PCT-Net and IS-Net: `accelerate launch train_accelerate.py --data DIR --output DIR [--phase pct|is|both]`."""
+"""Train PCT-Net and IS-Net: accelerate launch train_accelerate.py --data DIR --output DIR [options].
 
+Options override the fields of --config FILE (JSON or YAML), these the recipe of --preset.
+"""
+
+import os
 import sys
 
-import tyro
-
-from scagan_hub.training.config import TrainConfig
+from scagan_hub.training.command import parse
 
 
 def main() -> int:
     try:
-        config = tyro.cli(TrainConfig, description=__doc__)
+        config = parse(sys.argv[1:], __doc__)
         from scagan_hub.training.loop import Trainer
 
-        Trainer(config).run()
+        trainer = Trainer(config)
     except (ValueError, OSError) as error:
-        print(f"train_accelerate: error: {error}", file=sys.stderr)
-        return 1
+        return fail(error, speaks=os.environ.get("LOCAL_RANK", "0") == "0")  # every process of a machine says the same
+    try:
+        trainer.run()
+    except (ValueError, OSError) as error:
+        return fail(error, speaks=trainer.accelerator.is_main_process or not hasattr(error, "status"))
     return 0
+
+
+def fail(error: Exception, speaks: bool) -> int:
+    if speaks:
+        line = str(error).strip().splitlines()[-1]  # a loader worker's error brings its traceback along
+        print(f"train_accelerate: error: {line}", file=sys.stderr)
+    return getattr(error, "status", 1)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from scagan_hub import ScaGan
 from scagan_hub.models import ISNet
 from scagan_hub.models.content_style import Modulation
 from scagan_hub.training import config as presets
-from scagan_hub.training.checkpoint import EMA
+from scagan_hub.training.average import EMA
+from scagan_hub.training.components import initialise
 from scagan_hub.training.config import TrainConfig, Weights
-from scagan_hub.training.loop import Trainer, initialise
+from scagan_hub.training.loop import Trainer
 from scagan_hub.training.objective import Objective, discriminators
 
 SIZE = (HEIGHT, WIDTH)
@@ -31,7 +32,8 @@ def make_config(monkeypatch, people, tmp_path):
     monkeypatch.setitem(presets.MODELS, "demo", TINY)
 
     def make(output="run", **settings) -> TrainConfig:
-        settings = {"steps": 4, "batch_size": 2, "discriminator_width": 4, "workers": 0, "evaluate_pairs": 2} | settings
+        quick = {"steps": 4, "batch_size": 2, "discriminator_width": 4, "workers": 0, "evaluate_pairs": 2}
+        settings = quick | {"trackers": ()} | settings
         return TrainConfig(data=people, output=tmp_path / output, **settings)
 
     return make
@@ -82,7 +84,7 @@ def test_gradients_reach_only_the_generator_and_the_discriminators_own_step_only
     assert generated.grad is not None and all(p.grad is None for p in judges.parameters())
     generated.grad = None
     judges.requires_grad_(True)
-    objective.discriminator(generated, target, source, pose, 0).backward()
+    objective.discriminator(generated, target, source, pose, 0)["discriminator"].backward()
     assert generated.grad is None and all(p.grad is not None for p in judges.parameters())
 
 

@@ -1,68 +1,137 @@
-"""Checkpoints that are whole or not there, and averaged weights."""
+"""Checkpoints that are whole or not there.
 
+A checkpoint is a folder `step-00001000`: a file a part (`is.generator.pt`, ...), `record.json`, and, written last,
+`manifest.json` with the size and checksum of every other file. It is filled under the name `unfinished-...`, brought to
+the disk, and then renamed; so a crash leaves either no `step-...` or a whole one, and what a disk loses or
+changes later is noticed. One process writes; all read, so the folder must be the same for all machines.
+"""
+
+import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+
+MANIFEST, RECORD = "manifest.json", "record.json"
+WRITING_ERRORS = (OSError, RuntimeError, SafetensorError)  # torch's and safetensors' ways of saying "disk full"
 
 
-class EMA:
-    """A running average of a net's weights; buffers (BatchNorm's statistics) are copied.
+def write(folder: Path, parts: dict, record: dict, keep: int) -> Path:
+    """Writes the checkpoint of `record["step"]` into `folder` and drops all but the last `keep`.
 
     Args:
-        net: whose weights are averaged.
-        decay: of the average; its start follows more quickly, (1 + step) / (10 + step).
+        parts: by name, what has a `state_dict`.
+        record: what else a run must know to go on; JSON.
+    Raises:
+        ValueError: when it cannot be written; earlier checkpoints are as they were.
     """
-
-    def __init__(self, net: torch.nn.Module, decay: float):
-        self.decay, self.step = decay, 0
-        self.average = {name: value.detach().clone() for name, value in net.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, net: torch.nn.Module) -> None:
-        self.step += 1
-        decay = min(self.decay, (1 + self.step) / (10 + self.step))
-        trained = {name for name, _ in net.named_parameters()}
-        for name, value in net.state_dict().items():
-            if name in trained:
-                self.average[name].lerp_(value, 1 - decay)
-            else:
-                self.average[name].copy_(value)
-
-    def state_dict(self) -> dict:
-        return {"step": self.step, "average": self.average}
-
-    def load_state_dict(self, state: dict) -> None:
-        self.step = state["step"]
-        for name, value in state["average"].items():
-            self.average[name].copy_(value)
-
-
-def latest(folder: Path) -> Path | None:
-    """The newest whole checkpoint in a folder."""
-    return max(folder.glob("step-*"), default=None)
-
-
-def save(accelerator, folder: Path, step: int, keep: int, record: dict) -> None:
-    """Writes `step-{step}` beside its final name, renames it, and drops all but the last `keep`."""
-    final, unfinished = folder / f"step-{step:08d}", folder / f"unfinished-{step:08d}"
-    if accelerator.is_main_process:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-    accelerator.wait_for_everyone()
-    accelerator.save_state(str(unfinished))
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        (unfinished / "record.json").write_text(json.dumps(record, indent=1))
-        shutil.rmtree(final, ignore_errors=True)
+    final, unfinished = (folder / f"{prefix}-{record['step']:08d}" for prefix in ("step", "unfinished"))
+    try:
+        for left in folder.glob("unfinished-*"):
+            shutil.rmtree(left)
+        unfinished.mkdir(parents=True)
+        for name, part in parts.items():
+            _write(unfinished / f"{name}.pt", lambda file, part=part: torch.save(part.state_dict(), file))
+        _write_json(unfinished / RECORD, record)
+        _write_json(unfinished / MANIFEST, {file.name: _describe(file) for file in sorted(unfinished.iterdir())})
         unfinished.rename(final)
-        for old in sorted(folder.glob("step-*"))[:-keep]:
-            shutil.rmtree(old)
-    accelerator.wait_for_everyone()
+        _sync(folder)
+    except WRITING_ERRORS as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise ValueError(f"cannot write the checkpoint {final}: {reason}; earlier ones are untouched") from error
+    for old in sorted(folder.glob("step-*"))[:-keep]:
+        shutil.rmtree(old)
+    return final
 
 
-def load(accelerator, checkpoint: Path) -> dict:
-    """Restores nets, averages, optimisers and random states; returns what was recorded."""
-    accelerator.load_state(str(checkpoint))
-    return json.loads((checkpoint / "record.json").read_text())
+def newest(folder: Path, say=print) -> Path | None:
+    """The newest whole checkpoint of a folder; damaged ones after it are renamed to `damaged-...` and `say` is told.
+
+    Raises:
+        ValueError: when there are checkpoints but none is whole.
+    """
+    found = sorted(folder.glob("step-*"), reverse=True)
+    for checkpoint in found:
+        damage = find_damage(checkpoint)
+        if damage is None:
+            return checkpoint
+        aside = checkpoint.with_name(checkpoint.name.replace("step", "damaged"))
+        shutil.rmtree(aside, ignore_errors=True)
+        checkpoint.rename(aside)
+        say(f"the checkpoint {checkpoint.name} is damaged ({damage}) and was renamed to {aside.name}")
+    if found:
+        raise ValueError(f"{folder}: none of its {len(found)} checkpoints is whole; start anew in another --output")
+    return None
+
+
+def find_damage(checkpoint: Path) -> str | None:
+    """What is wrong with a checkpoint's files, or None."""
+    try:
+        manifest = json.loads((checkpoint / MANIFEST).read_text())
+        for name, expected in manifest.items():
+            got = _describe(checkpoint / name)
+            for what in ("bytes", "sha256"):
+                if got[what] != expected[what]:
+                    return f"{name}: expected {expected[what]} {what}, got {got[what]}"
+    except OSError as error:
+        return f"{Path(error.filename or checkpoint).name}: {error.strerror}"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"{MANIFEST} cannot be read: {error}"
+    return None
+
+
+def read_record(checkpoint: Path) -> dict:
+    return json.loads((checkpoint / RECORD).read_text())
+
+
+def restore(checkpoint: Path, parts: dict) -> None:
+    """Gives every part its state back.
+
+    Raises:
+        ValueError: when the checkpoint has other parts.
+    """
+    there = {file.stem for file in checkpoint.glob("*.pt")}
+    if there != parts.keys():
+        raise ValueError(f"{checkpoint}: expected the parts {sorted(parts)}, got {sorted(there)}")
+    for name, part in parts.items():
+        part.load_state_dict(torch.load(checkpoint / f"{name}.pt", map_location="cpu", weights_only=True))
+
+
+def replace_folder(new: Path, path: Path) -> None:
+    """Renames `new` to `path`; an earlier `path` is out of the way for only as long as two renames take."""
+    old = path.with_name(f"unfinished-old-{path.name}")
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        path.rename(old)
+    new.rename(path)
+    _sync(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write(path: Path, fill) -> None:
+    with path.open("wb") as file:
+        fill(file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_json(path: Path, content: dict) -> None:
+    _write(path, lambda file: file.write(json.dumps(content, indent=1).encode()))
+
+
+def _describe(file: Path) -> dict:
+    with file.open("rb") as content:
+        return {"bytes": file.stat().st_size, "sha256": hashlib.file_digest(content, "sha256").hexdigest()}
+
+
+def _sync(folder: Path) -> None:
+    """Brings a folder's entries, renames among them, to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,7 +1,10 @@
 """What a configuration's preset and variant stand for: the untrained components of a `ScaGan`."""
 
+import torch
+
 from ..content import Content
 from ..models import ISNet, PCTNet
+from ..models.content_style import Modulation
 from .config import MODELS, VARIANTS, TrainConfig
 
 
@@ -14,3 +17,18 @@ def components(config: TrainConfig) -> tuple[PCTNet | None, ISNet, Content]:
         return None, is_net, content
     settings = preset["pct_net"] | variant.get("pct_net", {})
     return PCTNet(**settings | {"prior_channels": content.prior_channels}), is_net, content
+
+
+def initialise(net: torch.nn.Module, form: str) -> None:
+    """Draws a net's weights: N(0, .02), or Kaiming's where nothing normalises what a layer gives on; gammas at one."""
+    for name, module in net.named_modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d | torch.nn.Linear):
+            if form == "kaiming" and not name.endswith(("affine", "out")):
+                torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            else:
+                torch.nn.init.normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                torch.nn.init.zeros_(module.bias)
+    for module in net.modules():
+        if isinstance(module, Modulation):
+            torch.nn.init.ones_(module.affine.bias[: len(module.affine.bias) // 2])

@@ -1,6 +1,8 @@
 """What a training run is: every field says why it is there."""
 
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+import dataclasses
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +30,7 @@ MODELS = {
         },
     },
 }
+
 
 # The ablations of the paper's Table 2, which doesn't define them exactly: docs/ablations.md has what is assumed.
 # Settings on top of a preset's; pct_net None: there is none, and no phase 1.
@@ -66,7 +69,7 @@ class TrainConfig:
     output: Path
     """folder for checkpoints, the log, pictures and the model"""
     preset: Literal["demo", "release"] = "demo"
-    """sizes of the nets and what they are fed"""
+    """sizes of the nets and what they are fed; on the command line also what other options are by default"""
     variant: Literal[tuple(VARIANTS)] = "full"
     """full, or one of the paper's ablations (docs/ablations.md)"""
     phase: Literal["pct", "is", "both"] = "both"
@@ -74,15 +77,19 @@ class TrainConfig:
     pct_net: Path | None = None
     """phase `is`: folder of a trained model whose PCT-Net is used"""
     steps: int = 10_000
-    """batches in all, those before a resume included"""
+    """updates in all, those before a resume included"""
     decay_from: int | None = None
     """step from which the learning rate falls linearly to zero at `steps`; none: never"""
     batch_size: int = 8
-    """pairs a process and step"""
+    """pairs that a process works on at once: what memory allows"""
+    accumulate: int = 1
+    """batches a process and update: a larger batch than memory allows"""
     learning_rate: float = 2e-4
     discriminator_rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
     """of Adam; the release's"""
+    clip: float | None = None
+    """largest norm of a net's gradients in an update, larger ones are scaled down; none: any"""
     weights: Weights = field(default_factory=Weights)
     adversarial_from: int = 0
     """step at which the discriminators join: pictures of a net that has learnt nothing teach them nothing"""
@@ -105,20 +112,35 @@ class TrainConfig:
     init: Literal["normal", "kaiming"] = "normal"
     """normal: N(0, .02), the release's; kaiming: keeps the style encoder's signal alive at small widths"""
     seed: int = 0
+    """of the first weights, the order of the pairs and everything drawn at random: the same seed, the same run"""
     workers: int = 1
+    """processes that decode pictures, for each training process"""
     mixed_precision: Literal["no", "fp16", "bf16"] = "no"
+    """bf16 is several times as fast where the hardware has it; losses and weights stay in float32"""
     resume: Literal["latest", "no"] = "no"
+    """latest: go on from the newest whole checkpoint in `output`, or begin where there is none"""
     save_every: int = 500
+    """updates between checkpoints: what a crash may cost"""
     keep: int = 2
-    """checkpoints kept"""
+    """checkpoints kept: an older one is what a damaged newest falls back to"""
     evaluate_every: int = 500
+    """updates between validations"""
     evaluate_pairs: int = 64
     """held-out pairs, the same each time"""
+    log_every: int = 50
+    """updates that a line of the log is the mean of"""
+    trackers: tuple[str, ...] = ("tensorboard",)
+    """who is told the figures, of the trackers that Accelerate knows: tensorboard, wandb, mlflow, ..."""
+    dry_run: bool = False
+    """print what the run would take, and stop"""
 
     def __post_init__(self):
-        for name in ("steps", "batch_size", "save_every", "evaluate_every", "view_scale", "keep"):
+        counts = ("steps", "batch_size", "accumulate", "view_scale", "keep")
+        for name in (*counts, "save_every", "evaluate_every", "evaluate_pairs", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(f"clip must be above 0, got {self.clip}; leave it out to clip nothing")
         if self.has_pct_net and self.phase == "is" and self.pct_net is None:
             raise ValueError("phase `is` needs a trained PCT-Net: give its model's folder with --pct-net")
         if not self.has_pct_net and (self.phase == "pct" or self.pct_net is not None):
@@ -135,27 +157,39 @@ class TrainConfig:
             return ("is",)
         return ("pct", "is") if self.phase == "both" else (self.phase,)
 
-    def command(self) -> str:
-        """The command of this run: what differs from the defaults, with placeholders for the user's own paths."""
-        settings = _differing(self, "")
-        settings |= {"--data": "DATA", "--output": "OUTPUT"}
-        if self.features not in ("none", "vgg16"):
-            settings["--features"] = "vgg16" if self.features.endswith(".h5") else "VGG19"
-        if self.pct_net is not None:
-            settings["--pct-net"] = "MODEL"
-        settings.pop("--resume", None)
-        return " ".join(["accelerate launch train_accelerate.py", *(f"{k} {v}".strip() for k, v in settings.items())])
+    def rate_factor(self, step: int) -> float:
+        """What the learning rates are multiplied by at a step."""
+        if self.decay_from is None or step < self.decay_from:
+            return 1.0
+        return (self.steps - step) / (self.steps - self.decay_from)
+
+    def plain(self) -> dict:
+        """As JSON has it."""
+        return json.loads(json.dumps(dataclasses.asdict(self), default=str))
 
 
-def _differing(config, prefix: str) -> dict[str, str]:
-    settings = {}
-    for item in fields(config):
-        value, name = getattr(config, item.name), prefix + item.name.replace("_", "-")
-        default = item.default if item.default_factory is MISSING else item.default_factory()
-        if is_dataclass(value):
-            settings |= _differing(value, f"{name}.")
-        elif value != default:
-            values = value if isinstance(value, tuple) else [value]
-            is_flag = isinstance(value, bool)
-            settings[f"--{'no-' if value is False else ''}{name}"] = "" if is_flag else " ".join(map(str, values))
-    return settings
+# What a resumed run may change: where things lie, how long, how often and how loud, and how its batch is cut.
+MAY_DIFFER = {
+    *("data", "output", "pct_net", "resume", "dry_run", "workers", "batch_size", "accumulate"),
+    *("steps", "decay_from", "save_every", "keep", "evaluate_every", "evaluate_pairs", "log_every", "trackers"),
+}
+
+
+def differing(recorded: dict, current: dict) -> list[str]:
+    """What keeps a run with the `current` configuration from going on where the `recorded` one stopped.
+
+    Returns:
+        "name: recorded -> current" of every field that may not differ; both as `TrainConfig.plain` gives them.
+    """
+    recorded, current = flat(recorded), flat(current)
+    names = [name for name in dict.fromkeys([*recorded, *current]) if name not in MAY_DIFFER]
+    there = {name: (recorded.get(name, "unknown"), current.get(name, "unknown")) for name in names}
+    return [f"{name}: {then} -> {now}" for name, (then, now) in there.items() if then != now]
+
+
+def flat(settings: dict, prefix: str = "") -> dict:
+    """{"weights": {"appearance": 1}} -> {"weights.appearance": 1}"""
+    found = {}
+    for name, value in settings.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return found

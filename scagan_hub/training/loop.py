@@ -1,222 +1,217 @@
 """The training loop: batches in, two phases, checkpoints, held-out figures and pictures out."""
 
-import dataclasses
-import json
+import shutil
+import signal
 import time
+from collections.abc import Callable, Iterator
 
-import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import set_seed
-from PIL import Image
+from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
 
 from ..data import PairSampler, PosePairs
-from ..evaluation import l1, ssim
-from ..evaluation.held_out import choose, generate_pairs
-from ..models.content_style import Modulation
-from ..models.features import load_features
-from ..pipeline import ScaGan
 from . import checkpoint
+from .command import command
 from .components import components
-from .config import TrainConfig
-from .phase import Phase
+from .config import TrainConfig, differing
+from .journal import Journal, check_trackers
+from .launch import start
+from .nets import Nets
+from .validation import validate
+from .watch import Stopped, Watch
 
 
 class Trainer:
-    """Everything a run holds; `run` is the loop."""
+    """Everything a run holds; `run` is the loop.
+
+    Attributes:
+        record: where the run stands; saved with every checkpoint.
+
+    Raises:
+        ValueError: for data that cannot be trained on, features or trackers that are not there.
+    """
 
     def __init__(self, config: TrainConfig):
         self.config = config
-        self.pct_net, self.is_net, self.content = components(config)
-        size, parsing = self.content.config.image_size, self.content.config.kind == "parsing"
+        check_trackers(config.trackers)
+        content = components(config)[2].config
+        size, parsing = content.image_size, content.kind == "parsing"
         self.train_set, self.held_out = (PosePairs(config.data, split, size, parsing) for split in ("train", "test"))
-        features = load_features(config.features)
-        self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
-        torch.manual_seed(config.seed)
-        self.device = self.accelerator.device
-        if config.pct_net is not None:
-            self.pct_net = ScaGan.from_pretrained(str(config.pct_net)).pct_net
-        elif self.pct_net is not None:
-            initialise(self.pct_net, config.init)
-        initialise(self.is_net, config.init)
-        for net in (self.pct_net, self.is_net, features):
-            if net is not None:
-                net.to(self.device, memory_format=torch.channels_last)
-        nets = {"pct": (self.pct_net, self.content.edge_channels), "is": (self.is_net, 3)}
-        self.phases = {name: Phase(name, *nets[name], config, features, self.accelerator) for name in config.phases}
-        if "pct" not in self.phases and self.pct_net is not None:
-            self.pct_net.requires_grad_(False).eval()
-        self.record = {
-            "step": 0,
-            "seconds": 0.0,
-            "config": json.loads(json.dumps(dataclasses.asdict(config), default=str)),
-        }
+        self.accelerator = start(config)
+        self.nets = Nets(config, self.accelerator)
+        self.watch = Watch(self.accelerator)
+        self.images_a_step = config.batch_size * config.accumulate * self.accelerator.num_processes
+        self.record = {"step": 0, "samples": 0, "seconds": 0.0, "pairs": len(self.train_set), "config": config.plain()}
+        self.saved = self.exported = 0  # the steps of the newest checkpoint and of the exported model
 
     def run(self) -> None:
-        self._resume()
-        batches = self._batches()
-        started, previous, recent = time.monotonic(), self.record["seconds"], []
-        for step, batch in enumerate(batches, start=self.record["step"]):
-            set_seed(self.config.seed + step, device_specific=True)  # so that a resumed step draws the same
-            self._set_rates(step)
-            recent.append(self._step(batch, step))
-            done = step + 1
-            self.record.update(step=done, seconds=previous + time.monotonic() - started)
-            if done % 50 == 0 or done == self.config.steps:
-                self._log(means(recent))
-                recent.clear()
-            if done % self.config.evaluate_every == 0 or done == self.config.steps:
-                self.evaluate()
-            if done % self.config.save_every == 0 or done == self.config.steps:
-                self.save()
+        """Trains from where the newest checkpoint stands to `steps`.
 
-    def _step(self, batch: dict, step: int) -> dict:
-        x = self._prepare(batch)
-        terms = {}
-        if "pct" in self.phases:
-            inputs = (x["source_edge"], x["pose_map"], x["prior"])
-            edge, figures = self.phases["pct"].step(inputs, x["target_edge"], x["source_edge"], x["pose_map"], step)
-            terms.update(figures)
-        elif self.pct_net is None:
-            edge = self.content.merged(x["prior"])
-        else:
-            with torch.no_grad(), self.accelerator.autocast():
-                edge = self.pct_net(x["source_edge"], x["pose_map"], x["prior"]).float()
-        if "is" in self.phases:
-            inputs = (x["source_image"], edge, x["pose_map"], x["aligned"])
-            _, figures = self.phases["is"].step(inputs, x["target_image"], x["source_image"], x["pose_map"], step)
-            terms.update(figures)
-        return terms
+        Raises:
+            Stopped: on every process, by a signal, a figure that is not finite, a checkpoint that cannot be written,
+                or an output folder that this run cannot go to.
+        """
+        config = self.config
+        self.resume()
+        self.open_journal()
+        recent = []
+        with self.watch:
+            for batches in self.updates():
+                recent.append(self.update(batches))
+                if self.due(config.log_every):
+                    self.journal.figures(self.record, self.means(recent))
+                    recent.clear()
+                if self.due(config.evaluate_every):
+                    self.validate()
+                if self.due(config.save_every):
+                    self.save()
+                if self.watch.signal:
+                    self.leave()
+        self.save()
+        self.journal.close()
 
-    @torch.no_grad()
-    def _prepare(self, batch: dict) -> dict:
-        """uint8 pictures and poses of a batch -> all that the nets are fed."""
-        x = {role: scaled(batch[role].to(self.device)) for role in ("source_image", "target_image")}
-        source_pose, target_pose = batch["source_pose"].to(self.device), batch["target_pose"].to(self.device)
-        for role in ("source", "target"):
-            if self.content.config.kind == "parsing":
-                x[f"{role}_edge"] = self.content.parsing(batch[f"{role}_parsing"].to(self.device))
-            else:
-                x[f"{role}_edge"] = self.content.edges(x[f"{role}_image"])
-        x["pose_map"] = self.content.heatmaps(target_pose)
-        x["prior"], x["aligned"] = self.content.transfer(x["source_image"], x["source_edge"], source_pose, target_pose)
-        return {
-            key: value if value is None else value.contiguous(memory_format=torch.channels_last)
-            for key, value in x.items()
-        }
+    def resume(self) -> None:
+        """Goes on from the newest whole checkpoint, if the configuration says so and there is one."""
+        newest = self.on_main(self._newest)
+        if newest is None:
+            return
+        kept = checkpoint.read_record(newest)
+        checkpoint.restore(newest, self.nets.parts())
+        self.record.update({name: kept[name] for name in ("step", "samples", "seconds")})
+        self.saved = self.record["step"]
+        self.accelerator.print(f"resumed from {newest}, {self.record['samples']} samples into the data")
 
-    def _batches(self):
-        config, processes = self.config, self.accelerator.num_processes
-        total = config.batch_size * processes
-        sampler = PairSampler(len(self.train_set), config.seed, self.record["step"] * total, config.steps * total)
+    def open_journal(self) -> None:
+        left = max(0, self.config.steps - self.record["step"])
+        images = (self.record["samples"] + left * self.images_a_step, self.images_a_step)
+        self.journal = Journal(self.config, self.accelerator, self.record, images)
+        self.started = time.monotonic() - self.record["seconds"]
+
+    def updates(self) -> Iterator[list[dict]]:
+        """The micro-batches of every update that is left, beginning where the record stands in the data."""
+        config, done = self.config, self.record["samples"]
+        stop = done + max(0, config.steps - self.record["step"]) * self.images_a_step
         loader = DataLoader(
-            self.train_set, config.batch_size, sampler=sampler, num_workers=config.workers, drop_last=True
+            self.train_set,
+            config.batch_size,
+            sampler=PairSampler(len(self.train_set), config.seed, done, stop),
+            num_workers=config.workers,
+            drop_last=True,
+            pin_memory=self.accelerator.device.type == "cuda",
+            worker_init_fn=leave_signals_to_the_main_process,
         )
-        return self.accelerator.prepare_data_loader(loader, device_placement=False)
+        batches = iter(self.accelerator.prepare_data_loader(loader, device_placement=False))
+        return map(list, zip(*[batches] * config.accumulate, strict=True))
 
-    def _set_rates(self, step: int) -> None:
-        decay_from, steps = self.config.decay_from, self.config.steps
-        factor = 1.0 if decay_from is None or step < decay_from else (steps - step) / (steps - decay_from)
-        for phase in self.phases.values():
-            phase.set_rate(factor)
+    def update(self, batches: list[dict]) -> dict[str, torch.Tensor | float]:
+        """One update of all nets; its figures, on the device where they come from there."""
+        step = self.record["step"]
+        rates = self.nets.set_rates(self.config.rate_factor(step))
+        terms = self.nets.backward(batches, step)
+        norms = self.nets.norms()
+        names = [name for batch in batches for name in batch["names"]]
+        bad = self.watch.look(step + 1, terms, norms, names)
+        self.nets.update(bad)
+        self.watch.settle()
+        seconds, samples = time.monotonic() - self.started, self.record["samples"] + self.images_a_step
+        self.record.update(step=step + 1, samples=samples, seconds=seconds)
+        self.journal.advance()
+        return terms | norms | rates
 
-    def _resume(self) -> None:
-        folder = self.config.output / "checkpoints"
-        newest = checkpoint.latest(folder) if self.config.resume == "latest" else None
-        if newest is not None:
-            kept = checkpoint.load(self.accelerator, newest)
-            self.record.update(step=kept["step"], seconds=kept["seconds"])
-            self.accelerator.print(f"resumed from {newest}")
+    def due(self, every: int) -> bool:
+        return self.record["step"] % every == 0 or self.record["step"] == self.config.steps
+
+    def means(self, recent: list[dict]) -> dict[str, float]:
+        """Every figure's mean over the updates that had it, and over processes."""
+        self.watch.settle(newest=True)
+        names = list(dict.fromkeys(name for figures in recent for name in figures))
+        columns = [
+            torch.stack([torch.as_tensor(f[name]) for f in recent if name in f]).float().mean() for name in names
+        ]
+        values = torch.stack([column.to(self.accelerator.device) for column in columns])
+        return dict(zip(names, self.accelerator.reduce(values, "mean").tolist(), strict=True))
+
+    def validate(self) -> None:
+        """Held-out figures and pictures of the averaged weights."""
+        self.watch.settle(newest=True)
+        self.nets.share_statistics()
+        pipe = self.nets.averaged().to(self.accelerator.device)
+        figures, grid = validate(pipe, self.held_out, self.config.evaluate_pairs, self.accelerator)
+        self.journal.figures(self.record, {f"held_out/{name}": value for name, value in figures.items()})
+        self.journal.picture(self.record["step"], grid)
 
     def save(self) -> None:
         """A checkpoint, and the averaged weights as a ScaGan folder."""
-        checkpoint.save(
-            self.accelerator,
-            self.config.output / "checkpoints",
-            self.record["step"],
-            self.config.keep,
-            self.record,
-        )
+        step, folder, keep = self.record["step"], self.config.output / "checkpoints", self.config.keep
+        self.watch.settle(newest=True)
+        self.nets.share_statistics()
+        if self.saved != step:
+            self.on_main(lambda: checkpoint.write(folder, self.nets.parts(), self.record, keep))
+        if self.exported != step:
+            self.on_main(self.export)
+        self.saved = self.exported = step
+
+    def export(self) -> None:
+        """Replaces `model/` by the averaged weights."""
+        pipe, unfinished = self.nets.averaged(), self.config.output / "unfinished-model"
+        pipe.report = {"training": self.facts()}
+        shutil.rmtree(unfinished, ignore_errors=True)
+        pipe.save_pretrained(unfinished)
+        checkpoint.replace_folder(unfinished, self.config.output / "model")
+
+    def leave(self) -> None:
+        """Saves and ends the run as a signal asks for."""
+        self.save()
+        self.journal.close()
+        name, step = signal.Signals(self.watch.signal).name, self.record["step"]
+        raise Stopped(f"{name}: saved after step {step}; go on with --resume latest", 128 + self.watch.signal)
+
+    def on_main(self, work: Callable):
+        """Does `work` on the main process; every process gets its result, or raises its ValueError."""
+        outcome = [None, None]
         if self.accelerator.is_main_process:
-            pipe = self.averaged()
-            pipe.report = {"training": self.facts()}
-            pipe.save_pretrained(self.config.output / "model")
+            try:
+                outcome[0] = work()
+            except ValueError as error:
+                outcome[1] = str(error)
+        result, error = broadcast_object_list(outcome)
+        if error is not None:
+            raise Stopped(error)
+        return result
 
     def facts(self) -> dict:
         """What the model card says about the training."""
         images = len(self.train_set.annotations)
         return {
-            "command": self.config.command(),
+            "command": command(self.config),
             "data": f"{len(self.train_set)} pairs of {images} pictures, mirrored at random",
             "steps": self.record["step"],
-            "samples": self.samples,
+            "samples": self.record["samples"],
             "hours": round(self.record["seconds"] / 3600, 2),
-            "device": f"{self.accelerator.num_processes} x {self.device.type}, {self.config.mixed_precision}",
+            "device": f"{self.accelerator.num_processes} x {self.accelerator.device.type}, "
+            f"{self.config.mixed_precision}",
         }
 
-    @property
-    def samples(self) -> int:
-        """Pairs seen so far."""
-        return self.record["step"] * self.config.batch_size * self.accelerator.num_processes
-
-    def averaged(self) -> ScaGan:
-        """The pipeline of the averaged weights, on the CPU."""
-        pct_net, is_net, content = components(self.config)
-        for name, net, trained in (("pct", pct_net, self.pct_net), ("is", is_net, self.is_net)):
-            if net is not None:
-                phase = self.phases.get(name)
-                net.eval().load_state_dict(phase.ema.average if phase else trained.state_dict())
-        return ScaGan(pct_net, is_net, content)
-
-    def evaluate(self) -> None:
-        """Held-out figures of the averaged weights, and a grid: source, aligned, edges, result, truth."""
-        if not self.accelerator.is_main_process:
-            return
-        indices = choose(self.held_out, self.config.evaluate_pairs)
-        batches = list(generate_pairs(self.averaged(), self.held_out, indices))
-        made = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
-        figures = {"ssim": ssim, "l1": l1}
-        self._log({f"held_out/{k}": f(made["generated"], made["target"]).mean() for k, f in figures.items()})
-        rows = np.concatenate([made[name] for name in ("source", "aligned", "edges", "generated", "target")], axis=2)
-        half = min(4, len(rows) // 2)
-        grid = np.concatenate([np.concatenate(rows[i : i + half]) for i in (0, half)], axis=1)
-        folder = self.config.output / "pictures"
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(grid).save(folder / f"step-{self.record['step']:08d}.png")
-
-    def _log(self, figures: dict[str, float]) -> None:
-        figures = {key: round(float(value), 5) for key, value in figures.items()}
-        hours = self.record["seconds"] / 3600
-        line = {"step": self.record["step"], "hours": round(hours, 4), "samples": self.samples, **figures}
-        if self.accelerator.is_main_process:
-            self.config.output.mkdir(parents=True, exist_ok=True)
-            with (self.config.output / "log.jsonl").open("a") as file:
-                file.write(json.dumps(line) + "\n")
-            self.accelerator.print(json.dumps(line), flush=True)
+    def _newest(self):
+        folder, resume = self.config.output / "checkpoints", self.config.resume == "latest"
+        if not resume and any(folder.glob("step-*")):
+            raise ValueError(
+                f"{folder} holds an earlier run: go on with it by --resume latest, or name another --output"
+            )
+        newest = checkpoint.newest(folder, self.accelerator.print) if resume else None
+        if newest is None:
+            return None
+        kept = checkpoint.read_record(newest)
+        if names := differing(kept["config"], self.config.plain()):
+            raise ValueError(f"{newest} was made by another configuration: {', '.join(names)}")
+        if kept["pairs"] != len(self.train_set):
+            raise ValueError(
+                f"{newest} was made with {kept['pairs']} pairs; {self.config.data} has {len(self.train_set)}"
+            )
+        return newest
 
 
-def initialise(net: torch.nn.Module, form: str) -> None:
-    """Draws a net's weights: N(0, .02), or Kaiming's where nothing normalises what a layer gives on; gammas at one."""
-    for name, module in net.named_modules():
-        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d | torch.nn.Linear):
-            if form == "kaiming" and not name.endswith(("affine", "out")):
-                torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            else:
-                torch.nn.init.normal_(module.weight, std=0.02)
-            if module.bias is not None:
-                torch.nn.init.zeros_(module.bias)
-    for module in net.modules():
-        if isinstance(module, Modulation):
-            torch.nn.init.ones_(module.affine.bias[: len(module.affine.bias) // 2])
-
-
-def means(steps: list[dict[str, torch.Tensor]]) -> dict[str, float]:
-    """Mean of every term over the steps that had it."""
-    names = dict.fromkeys(name for terms in steps for name in terms)
-    return {name: float(torch.stack([t[name] for t in steps if name in t]).mean()) for name in names}
-
-
-def scaled(image: torch.Tensor) -> torch.Tensor:
-    """uint8 0..255 -> float [-1, 1]."""
-    return image.float() / 127.5 - 1
+def leave_signals_to_the_main_process(_) -> None:
+    """Loader workers must outlive a SIGTERM or SIGINT to the whole group until the main process has saved."""
+    for number in Watch.SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

@@ -7,6 +7,7 @@ from ..losses import adversarial_loss, appearance_loss, contextual_loss, percept
 from ..models import PatchDiscriminator, ResNetDiscriminator
 from .config import TrainConfig
 
+THRESHOLDS = {"least_squares": 0.5, "log": 0.0}  # of a score: above it a discriminator says "real"
 DISCRIMINATORS = {"resnet": ResNetDiscriminator, "patch": PatchDiscriminator}
 
 
@@ -56,14 +57,16 @@ class Objective:
             terms["adversarial"] = weights.adversarial * sum(losses) / 2
         return {**terms, "total": sum(terms.values())}
 
-    def discriminator(self, generated, target, source, pose_map, step: int) -> torch.Tensor:
-        """Both discriminators' loss on a detached `generated`."""
+    def discriminator(self, generated, target, source, pose_map, step: int) -> dict[str, torch.Tensor]:
+        """On a detached `generated`: "discriminator", both's weighted loss, and "accuracy", of all their scores."""
         generated, target, *conditions = self._views([generated.detach(), target, source, pose_map], step)
-        form, total = self.config.adversarial_form, 0.0
+        form, total, right = self.config.adversarial_form, 0.0, []
         for net, condition in zip(self.discriminators.values(), conditions, strict=True):
-            total = total + adversarial_loss(net(target, condition), True, form)
-            total = total + adversarial_loss(net(generated, condition), False, form)
-        return self.config.weights.adversarial * total / 2
+            for picture, real in ((target, True), (generated, False)):
+                scores = net(picture, condition)
+                total = total + adversarial_loss(scores, real, form)
+                right.append(((scores > THRESHOLDS[form]) == real).float().mean())
+        return {"discriminator": self.config.weights.adversarial * total / 2, "accuracy": torch.stack(right).mean()}
 
     def _views(self, tensors: list[torch.Tensor], step: int) -> list[torch.Tensor]:
         return views(tensors, self.config.view_scale, window=self.phase == "pct" or step % 2 == 1)

@@ -1,0 +1,50 @@
+"""The presets' recipes: what a preset sets besides the sizes of its nets."""
+
+from .config import TrainConfig, Weights
+
+PAIRS_AN_EPOCH = 4_000  # what the authors call an epoch: so many pairs, drawn at random
+CONSTANT, DECAYING = 200, 200  # epochs of theirs
+
+
+def _release(learning_rate: float, batch_size: int) -> dict:
+    """The authors' hyper-parameters, for one process; `steps` may be divided by the number of processes."""
+    return {
+        "learning_rate": learning_rate,
+        "discriminator_rate": learning_rate,
+        "batch_size": batch_size,
+        "steps": (CONSTANT + DECAYING) * PAIRS_AN_EPOCH // batch_size,
+        "decay_from": CONSTANT * PAIRS_AN_EPOCH // batch_size,
+        "features": "vgg19",
+        "save_every": 2_000,
+        "evaluate_every": 10_000,
+    }
+
+
+# `pct` is the authors' phase 1, `is` their phase 2; they don't train both at once, which here goes as phase 2.
+RELEASE = {"pct": _release(2e-4, 5), "is": _release(1e-4, 3), "both": _release(1e-4, 3)}
+
+# What the bundled weights were trained by, on two CPU cores (docs/training.md says why).
+DEMO = {
+    "steps": 2_250,
+    "decay_from": 1_600,
+    "learning_rate": 4e-4,
+    "weights": Weights(adversarial=0.2, appearance=5.0),
+    "adversarial_from": 900,
+    "discriminator": "patch",
+    "discriminator_width": 32,
+    "features": "vgg16",
+    "perceptual_layers": ("relu1_2", "relu2_2", "relu3_2"),
+    "contextual_layers": ("relu3_2",),
+    "relative_perceptual": True,
+    "view_scale": 2,
+    "init": "kaiming",
+    "mixed_precision": "bf16",
+    "save_every": 250,
+    "evaluate_every": 250,
+}
+
+
+def by_recipe(preset: str = "demo", phase: str = "both", **settings) -> TrainConfig:
+    """A preset's configuration of a phase, with `settings` in place of what its recipe says."""
+    recipe = RELEASE[phase] if preset == "release" else DEMO
+    return TrainConfig(preset=preset, phase=phase, **recipe | settings)

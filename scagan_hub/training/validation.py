@@ -1,0 +1,47 @@
+"""Held-out figures and pictures of the averaged weights, by the code that `scagan evaluate` uses."""
+
+import numpy as np
+from accelerate.utils import gather_object
+
+from ..evaluation import l1, ssim
+from ..evaluation.held_out import choose, generate_pairs
+
+METRICS = {"ssim": ssim, "l1": l1}
+COLUMNS = ("source", "aligned", "edges", "generated", "target")
+SHOWN = 8  # pairs in the grid
+BATCH = 8
+
+
+def validate(pipe, data, pairs: int, accelerator) -> tuple[dict[str, float], np.ndarray | None]:
+    """Measures a pipeline on held-out pairs, the same each time; every process takes its share of them.
+
+    Args:
+        pipe: a `ScaGan`, the same on every process.
+        data: `PosePairs`.
+        pairs: how many to draw.
+    Returns:
+        the mean of every metric, and the grid of the first pairs, uint8 (H,W,3): source, aligned source, edges,
+        result, truth. The grid is None on all but the main process.
+    """
+    indices = choose(data, pairs)
+    mine = range(accelerator.process_index, len(indices), accelerator.num_processes)
+    figures, rows = {}, {}
+    made = generate_pairs(pipe, data, indices[mine.start :: mine.step], BATCH)
+    for batch, start in zip(made, range(0, len(mine), BATCH), strict=True):
+        positions = mine[start : start + BATCH]
+        values = {name: metric(batch["generated"], batch["target"]) for name, metric in METRICS.items()}
+        row = np.concatenate([batch[name] for name in COLUMNS], axis=2)
+        for i, position in enumerate(positions):
+            figures[position] = {name: value[i] for name, value in values.items()}
+            if position < SHOWN:
+                rows[position] = row[i]
+    gathered = gather_object([(figures, rows)])
+    figures, rows = ({k: v for part in parts for k, v in part.items()} for parts in zip(*gathered, strict=True))
+    means = {name: float(np.mean([figures[i][name] for i in range(len(indices))])) for name in METRICS}
+    return means, grid([rows[i] for i in sorted(rows)]) if accelerator.is_main_process else None
+
+
+def grid(rows: list[np.ndarray]) -> np.ndarray:
+    """Rows of pictures (H,W,3), in two columns where there are two or more."""
+    half = max(1, len(rows) // 2)
+    return np.concatenate([np.concatenate(rows[i : i + half]) for i in range(0, half * (len(rows) // half), half)], 1)
