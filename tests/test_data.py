@@ -1,6 +1,8 @@
 """A data set's folder as the training reads it: layouts, what an item is, what is refused, the order of the pairs."""
 
+import importlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +50,20 @@ def test_the_loader_gives_the_samplers_pairs_in_whole_batches(people):
     expected = [data[index]["target_image"] for index in sampler]
     assert len(batches) == 2 and batches[0]["source_image"].dtype == torch.uint8
     assert torch.equal(torch.cat([batch["target_image"] for batch in batches]), torch.stack(expected[:4]))
+
+
+def test_the_loaders_benchmark_measures_speed_and_disk(people, tmp_path, monkeypatch, capsys):
+    """It checks by itself that both forms load the same."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    (tmp_path / "scratch").mkdir()
+    arguments = ["--data", str(people), "--pairs", "4", "--batch", "2", "--rounds", "1", "--device", "cpu", "--json"]
+    importlib.import_module("loader").main([*arguments, "--scratch", str(tmp_path / "scratch")])
+    result = json.loads(capsys.readouterr().out)
+    assert result["pairs"] == 4 and result["disk"]["sampled_images"] == 4
+    assert all(rate > 0 for rate in result["images_per_second_cached"].values())
+    size = result["disk"]["kib_per_image"]
+    assert size["stored"] - size["ours"] == pytest.approx(18 * HEIGHT * WIDTH * 4 / 2**10, rel=0.01)
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_parsing_maps_come_along_and_are_mirrored_too(parsed):

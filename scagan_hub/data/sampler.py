@@ -45,5 +45,6 @@ def pair_loader(pairs: Dataset, sampler: Sampler, batch_size: int, workers: int,
         sampler=sampler,
         num_workers=workers,
         drop_last=True,
+        persistent_workers=workers > 0,
         pin_memory=torch.device(device).type == "cuda",
     )
