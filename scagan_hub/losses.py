@@ -42,6 +42,18 @@ def perceptual_loss(
     return total
 
 
+def flow_roughness(flow: torch.Tensor) -> torch.Tensor:
+    """Total variation of a flow: how much it stretches or tears what it moves, instead of carrying it along.
+
+    Args:
+        flow: (B,2,h,w) in units of the picture's height.
+    Returns:
+        mean over positions of the L1 norm of the flow's Jacobian (0 for a pure shift; 1: as much as the picture's own).
+    """
+    flow = flow * flow.shape[2]  # in cells
+    return flow.diff(dim=2).abs().sum(1).mean() + flow.diff(dim=3).abs().sum(1).mean()
+
+
 def contextual_loss(generated: torch.Tensor, target: torch.Tensor, bandwidth: float = 0.5) -> torch.Tensor:
     """L_cx of one layer's features (Mechrez et al. 2018, in the form of the SCA-GAN release).
 

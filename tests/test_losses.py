@@ -7,7 +7,7 @@ import pytest
 import torch
 from recipe import recipe_tensor
 
-from scagan_hub.losses import adversarial_loss, appearance_loss, contextual_loss, perceptual_loss
+from scagan_hub.losses import adversarial_loss, appearance_loss, contextual_loss, flow_roughness, perceptual_loss
 from scagan_hub.models.features import VGG, load_features
 
 REFERENCE = Path(__file__).parent / "fixtures" / "losses.npz"
@@ -117,3 +117,11 @@ def test_missing_feature_weights_are_named(tmp_path):
     (tmp_path / "vgg.pth").write_bytes(b"not weights")
     with pytest.raises(ValueError, match="vgg.pth"):
         load_features(str(tmp_path / "vgg.pth"))
+
+
+def test_roughness_of_a_flow_is_its_strain():
+    shift = torch.full((1, 2, 8, 6), 0.03)
+    assert flow_roughness(shift) == 0
+    rows = torch.arange(8.0)[:, None].expand(8, 6) / 8  # one row further a row: twice as long
+    stretched = torch.stack([torch.zeros(8, 6), rows])[None]
+    torch.testing.assert_close(flow_roughness(stretched), torch.tensor(1.0))

@@ -17,7 +17,7 @@ from scagan_hub.training.average import EMA
 from scagan_hub.training.components import initialise
 from scagan_hub.training.config import TrainConfig, Weights
 from scagan_hub.training.loop import Trainer
-from scagan_hub.training.objective import Objective, discriminators
+from scagan_hub.training.objective import Objective, discriminators, windows
 
 SIZE = (HEIGHT, WIDTH)
 TINY = {
@@ -86,6 +86,13 @@ def test_gradients_reach_only_the_generator_and_the_discriminators_own_step_only
     judges.requires_grad_(True)
     objective.discriminator(generated, target, source, pose, 0)["discriminator"].backward()
     assert generated.grad is None and all(p.grad is not None for p in judges.parameters())
+
+
+def test_windows_lie_round_a_joint_of_each_pose_and_inside_the_picture():
+    picture, pose_map = torch.rand(2, 3, 16, 12), torch.zeros(2, 18, 16, 12)
+    pose_map[0, 3, 15, 11] = pose_map[1, 0, 8, 6] = 1
+    seen, _ = windows([picture, pose_map], pose_map, scale=2)
+    assert torch.equal(seen[0], picture[0, :, 8:, 6:]) and torch.equal(seen[1], picture[1, :, 4:12, 3:9])
 
 
 def test_objective_weighs_its_terms():

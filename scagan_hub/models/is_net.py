@@ -193,6 +193,7 @@ class ISNet(ModelMixin, ConfigMixin):
             return painted
         flow = MAX_FLOW * torch.tanh(self.flow_out(f)).float()  # (B,2,H,W) / patch, of the picture's height
         mask = torch.sigmoid(out[:, 3:])
+        self.flow = flow if self.training else None  # for the objective
         moved = sample_with_flow(aligned[:, :3].float(), flow)
         return torch.lerp(painted, moved.to(painted.dtype), mask)
 

@@ -58,6 +58,8 @@ class Weights:
     perceptual: float = 1.0
     contextual: float = 0.1
     """phase 2 only: edge maps have no contextual term"""
+    flow: float = 0.0
+    """of the roughness of IS-Net's flow (`render="blend"`): without it faces are stretched into smooth skin"""
 
 
 @dataclass
@@ -105,8 +107,9 @@ class TrainConfig:
     relative_perceptual: bool = False
     """divide each layer's term by its mean activation"""
     view_scale: int = 1
-    """features and discriminators see pictures smaller by this factor and, every other step, a full-size window
-    of that size (edge maps: always the window, since thin lines don't survive shrinking); 1: whole pictures"""
+    """features and discriminators see pictures smaller by this factor and, every other step, full-size windows of
+    that size round a joint drawn at random, so often round the face (edge maps: always windows, since thin lines
+    don't survive shrinking); 1: whole pictures"""
     ema: float = 0.999
     """decay of the averaged weights that are saved and evaluated"""
     init: Literal["normal", "kaiming"] = "normal"

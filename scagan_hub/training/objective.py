@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from ..losses import adversarial_loss, appearance_loss, contextual_loss, perceptual_loss
+from ..losses import adversarial_loss, appearance_loss, contextual_loss, flow_roughness, perceptual_loss
 from ..models import PatchDiscriminator, ResNetDiscriminator
 from .config import TrainConfig
 
@@ -17,15 +17,19 @@ def discriminators(channels: int, config: TrainConfig) -> torch.nn.ModuleDict:
     return torch.nn.ModuleDict({"style": kind(2 * channels, width=width), "content": kind(channels + 18, width=width)})
 
 
-def views(tensors: list[torch.Tensor], scale: int, window: bool) -> list[torch.Tensor]:
-    """What features and discriminators see of (B,C,H,W) tensors: all smaller, or one full-size window of each."""
-    if scale == 1:
-        return tensors
-    if not window:
-        return [F.avg_pool2d(x, scale) for x in tensors]
-    height, width = (size // scale for size in tensors[0].shape[2:])
-    top, left = (int(torch.randint(size * (scale - 1) + 1, ())) for size in (height, width))
-    return [x[:, :, top : top + height, left : left + width] for x in tensors]
+def windows(tensors: list[torch.Tensor], pose_map: torch.Tensor, scale: int) -> list[torch.Tensor]:
+    """A full-size window of each sample of (B,C,H,W) tensors, smaller by `scale`, round a random joint of its pose."""
+    peaks = pose_map.flatten(2).max(dim=2)  # each (B,18)
+    joints = torch.multinomial((peaks.values > 0) + 1e-6, 1)
+    centre = peaks.indices.gather(1, joints)  # (B,1)
+    height, width = pose_map.shape[2:]
+    places = []
+    for position, length in ((centre // width, height), (centre % width, width)):
+        first = (position - length // scale // 2).clamp(0, length - length // scale)
+        places.append(first + torch.arange(length // scale, device=first.device))
+    rows, columns = places[0][:, :, None], places[1][:, None]
+    sample = torch.arange(len(centre), device=centre.device)[:, None, None]
+    return [x[sample, :, rows, columns].permute(0, 3, 1, 2) for x in tensors]  # channels_last
 
 
 class Objective:
@@ -42,12 +46,19 @@ class Objective:
         self.phase = phase
         self.contextual_layers = config.contextual_layers if phase == "is" else ()
 
-    def generator(self, generated, target, source, pose_map, step: int) -> dict[str, torch.Tensor]:
-        """The weighted terms, and "total"; pictures or edge maps (B,C,H,W) in [-1, 1]."""
+    def generator(self, generated, target, source, pose_map, step: int, flow=None) -> dict[str, torch.Tensor]:
+        """The weighted terms, and "total".
+
+        Args:
+            generated, target, source: pictures or edge maps (B,C,H,W) in [-1, 1].
+            flow: (B,2,h,w), of a generator that has one.
+        """
         weights, terms = self.config.weights, {}
         terms["appearance"] = weights.appearance * appearance_loss(generated, target)
+        if flow is not None:
+            terms["flow"] = weights.flow * flow_roughness(flow)
         if self.features is None and step < self.config.adversarial_from:
-            return {**terms, "total": terms["appearance"]}
+            return {**terms, "total": sum(terms.values())}
         seen = self._views([generated, target, source, pose_map], step)
         if self.features is not None:
             terms.update(self._feature_terms(*seen[:2]))
@@ -69,7 +80,13 @@ class Objective:
         return {"discriminator": self.config.weights.adversarial * total / 2, "accuracy": torch.stack(right).mean()}
 
     def _views(self, tensors: list[torch.Tensor], step: int) -> list[torch.Tensor]:
-        return views(tensors, self.config.view_scale, window=self.phase == "pct" or step % 2 == 1)
+        """What features and discriminators see: whole pictures, all smaller, or one full-size window of each."""
+        scale = self.config.view_scale
+        if scale == 1:
+            return tensors
+        if self.phase == "pct" or step % 2 == 1:
+            return windows(tensors, tensors[-1], scale)
+        return [F.avg_pool2d(x, scale) for x in tensors]
 
     def _feature_terms(self, generated, target) -> dict[str, torch.Tensor]:
         weights, perceptual = self.config.weights, self.config.perceptual_layers

@@ -63,7 +63,9 @@ class Phase:
         self.discriminators.requires_grad_(False)
         with self.accelerator.autocast():
             generated = self.generator(*inputs).float()
-            terms = self.objective.generator(generated, target, source, pose_map, step)
+            terms = self.objective.generator(
+                generated, target, source, pose_map, step, getattr(self.plain, "flow", None)
+            )
         self.accelerator.backward(terms["total"] * share)
         if step >= self.config.adversarial_from:
             self.discriminators.requires_grad_(True)
