@@ -63,6 +63,18 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(make_config):
     assert expected.keys() == got.keys() and all(torch.equal(expected[name], got[name]) for name in expected)
 
 
+def test_a_run_starts_from_trained_nets_of_its_own_form(make_config):
+    first = make_config("first")
+    Trainer(first).run()
+    model = first.output / "model"
+    on = make_config("second", pct_net=model, is_net=model, learning_rate=0.0, seed=1)
+    before = weights(first.output)
+    after = Trainer(on).nets.is_net.state_dict()
+    assert all(torch.equal(before[f"is.{name}"].to(value), value) for name, value in after.items())
+    with pytest.raises(ValueError, match="--is-net .*: edge_channels is 1, this run has 0"):
+        Trainer(make_config("third", variant="no_content_branch", is_net=model))
+
+
 def test_phase_is_leaves_the_pct_net_alone(make_config):
     first = make_config("first", phase="pct")
     Trainer(first).run()

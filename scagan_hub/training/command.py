@@ -39,13 +39,14 @@ def parse(arguments: Sequence[str], description: str) -> TrainConfig:
 
 def command(config: TrainConfig) -> str:
     """The command of a run: what differs from its preset's recipe, with placeholders for the user's own paths."""
-    own = {"data": config.data, "output": config.output, "pct_net": config.pct_net, "resume": config.resume}
+    own = {name: getattr(config, name) for name in ("data", "output", "pct_net", "is_net", "resume")}
     settings = {"--preset": config.preset, "--data": "DATA", "--output": "OUTPUT", "--phase": config.phase}
     settings |= _options(config, by_recipe(config.preset, config.phase, **own), "")
     if Path(config.features).suffix:
         settings["--features"] = "vgg16" if config.features.endswith(".h5") else "VGG19"
-    if config.pct_net is not None:
-        settings["--pct-net"] = "MODEL"
+    for net in ("pct_net", "is_net"):
+        if getattr(config, net) is not None:
+            settings[f"--{net.replace('_', '-')}"] = "MODEL"
     return " ".join(["accelerate launch train_accelerate.py", *(f"{k} {v}".strip() for k, v in settings.items())])
 
 

@@ -1,10 +1,13 @@
 """What a configuration's preset and variant stand for: the untrained components of a `ScaGan`."""
 
+import json
+
 import torch
 
 from ..content import Content
 from ..models import ISNet, PCTNet
 from ..models.content_style import Modulation
+from ..pipeline import ScaGan
 from .config import MODELS, VARIANTS, TrainConfig
 
 
@@ -17,6 +20,19 @@ def components(config: TrainConfig) -> tuple[PCTNet | None, ISNet, Content]:
         return None, is_net, content
     settings = preset["pct_net"] | variant.get("pct_net", {})
     return PCTNet(**settings | {"prior_channels": content.prior_channels}), is_net, content
+
+
+def trained_net(folder, name: str, like: torch.nn.Module) -> torch.nn.Module:
+    """The net `name` of a trained model.
+
+    Raises:
+        ValueError: when it is of another form than `like`.
+    """
+    net = getattr(ScaGan.from_pretrained(str(folder)), name)
+    for key, wanted in like.config.items():
+        if not key.startswith("_") and json.dumps(net.config[key]) != json.dumps(wanted):
+            raise ValueError(f"--{name.replace('_', '-')} {folder}: {key} is {net.config[key]}, this run has {wanted}")
+    return net.train()
 
 
 def initialise(net: torch.nn.Module, form: str) -> None:

@@ -77,7 +77,9 @@ class TrainConfig:
     phase: Literal["pct", "is", "both"] = "both"
     """pct: edges only; is: pictures, with a frozen PCT-Net; both: each batch trains both nets"""
     pct_net: Path | None = None
-    """phase `is`: folder of a trained model whose PCT-Net is used"""
+    """folder of a trained model whose PCT-Net to start from; phase `is`, which doesn't train it, needs one"""
+    is_net: Path | None = None
+    """folder of a trained model whose IS-Net to start from"""
     steps: int = 10_000
     """updates in all, those before a resume included"""
     decay_from: int | None = None
@@ -173,7 +175,7 @@ class TrainConfig:
 
 # What a resumed run may change: where things lie, how long, how often and how loud, and how its batch is cut.
 MAY_DIFFER = {
-    *("data", "output", "pct_net", "resume", "dry_run", "workers", "batch_size", "accumulate"),
+    *("data", "output", "pct_net", "is_net", "resume", "dry_run", "workers", "batch_size", "accumulate"),
     *("steps", "decay_from", "save_every", "keep", "evaluate_every", "evaluate_pairs", "log_every", "trackers"),
 }
 

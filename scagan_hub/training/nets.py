@@ -7,7 +7,7 @@ import torch
 
 from ..models.features import load_features
 from ..pipeline import ScaGan
-from .components import components, initialise
+from .components import components, initialise, trained_net
 from .config import TrainConfig
 from .phase import Phase
 
@@ -16,7 +16,7 @@ class Nets:
     """PCT-Net, IS-Net and content on the accelerator's device, with a `Phase` for each net that is trained.
 
     Raises:
-        ValueError: when the features or the given PCT-Net cannot be loaded.
+        ValueError: when the features or a given net cannot be loaded.
     """
 
     def __init__(self, config: TrainConfig, accelerator):
@@ -24,11 +24,12 @@ class Nets:
         features = load_features(config.features)
         torch.manual_seed(config.seed)
         self.pct_net, self.is_net, self.content = components(config)
-        if config.pct_net is not None:
-            self.pct_net = ScaGan.from_pretrained(str(config.pct_net)).pct_net
-        elif self.pct_net is not None:
-            initialise(self.pct_net, config.init)
-        initialise(self.is_net, config.init)
+        for name in ("pct_net", "is_net"):
+            trained, net = getattr(config, name), getattr(self, name)
+            if trained is not None:
+                setattr(self, name, trained_net(trained, name, net))
+            elif net is not None:
+                initialise(net, config.init)
         for net in (self.pct_net, self.is_net, features):
             if net is not None:
                 net.to(self.device, memory_format=torch.channels_last)
