@@ -1,6 +1,6 @@
 """The order in which a training sees its pairs, and the batches that it sees them in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -34,7 +34,9 @@ class PairSampler(Sampler):
             position += end - offset
 
 
-def pair_loader(pairs: Dataset, sampler: Sampler, batch_size: int, workers: int, device: torch.device) -> DataLoader:
+def pair_loader(
+    pairs: Dataset, sampler: Iterable, batch_size: int, workers: int, device: torch.device | str, worker_init_fn=None
+) -> DataLoader:
     """Whole batches of pairs, decoded by `workers` processes (0: none), ready to be copied to `device`.
 
     For CUDA they lie in page-locked memory: `.to(device, non_blocking=True)` then copies beside the computation.
@@ -47,4 +49,5 @@ def pair_loader(pairs: Dataset, sampler: Sampler, batch_size: int, workers: int,
         drop_last=True,
         persistent_workers=workers > 0,
         pin_memory=torch.device(device).type == "cuda",
+        worker_init_fn=worker_init_fn,
     )

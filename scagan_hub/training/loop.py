@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 
 import torch
 from accelerate.utils import broadcast_object_list
-from torch.utils.data import DataLoader
 
-from ..data import PairSampler, PosePairs
+from ..data import PairSampler, PosePairs, pair_loader
 from . import checkpoint
 from .command import command
 from .components import components
@@ -91,14 +90,13 @@ class Trainer:
         """The micro-batches of every update that is left, beginning where the record stands in the data."""
         config, done = self.config, self.record["samples"]
         stop = done + max(0, config.steps - self.record["step"]) * self.images_a_step
-        loader = DataLoader(
+        loader = pair_loader(
             self.train_set,
+            PairSampler(len(self.train_set), config.seed, done, stop),
             config.batch_size,
-            sampler=PairSampler(len(self.train_set), config.seed, done, stop),
-            num_workers=config.workers,
-            drop_last=True,
-            pin_memory=self.accelerator.device.type == "cuda",
-            worker_init_fn=leave_signals_to_the_main_process,
+            config.workers,
+            self.accelerator.device,
+            leave_signals_to_the_main_process,
         )
         batches = iter(self.accelerator.prepare_data_loader(loader, device_placement=False))
         return map(list, zip(*[batches] * config.accumulate, strict=True))
