@@ -48,7 +48,7 @@ def test_both_phases_train_and_the_model_loads(make_config):
     config = make_config(save_every=2, evaluate_every=4, keep=1)
     Trainer(config).run()
     log = [json.loads(line) for line in (config.output / "log.jsonl").read_text().splitlines()]
-    assert {"pct/adversarial", "is/discriminator"} <= log[0].keys() and 0 < log[1]["held_out/l1"] < 1
+    assert {"pct/adversarial", "is/flow", "is/discriminator"} <= log[0].keys() and 0 < log[1]["held_out/l1"] < 1
     assert [p.name for p in (config.output / "checkpoints").iterdir()] == ["step-00000004"]
     assert len(list((config.output / "pictures").iterdir())) == 1
     assert all(torch.isfinite(value).all() for value in weights(config.output).values())

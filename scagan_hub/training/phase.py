@@ -63,9 +63,8 @@ class Phase:
         self.discriminators.requires_grad_(False)
         with self.accelerator.autocast():
             generated = self.generator(*inputs).float()
-            terms = self.objective.generator(
-                generated, target, source, pose_map, step, getattr(self.plain, "flow", None)
-            )
+            flow = getattr(self.plain["generator"], "flow", None)
+            terms = self.objective.generator(generated, target, source, pose_map, step, flow)
         self.accelerator.backward(terms["total"] * share)
         if step >= self.config.adversarial_from:
             self.discriminators.requires_grad_(True)
