@@ -12,6 +12,8 @@ from scagan_hub.training.command import parse
 def main() -> int:
     try:
         config = parse(sys.argv[1:], __doc__)
+        if config.dry_run:
+            return dry_run(config)
         from scagan_hub.training.loop import Trainer
 
         trainer = Trainer(config)
@@ -21,6 +23,16 @@ def main() -> int:
         trainer.run()
     except (ValueError, OSError) as error:
         return fail(error, speaks=trainer.accelerator.is_main_process or not hasattr(error, "status"))
+    trainer.accelerator.end_training()
+    return 0
+
+
+def dry_run(config) -> int:
+    from scagan_hub.training.plan import plan
+
+    lines = plan(config)
+    if os.environ.get("RANK", "0") == "0":
+        print(lines)
     return 0
 
 

@@ -7,41 +7,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import HEIGHT, WIDTH
+from tiny_training import SIZE, TINY, quick, weights
 
-from scagan_hub import ScaGan
 from scagan_hub.models import ISNet
 from scagan_hub.models.content_style import Modulation
-from scagan_hub.training import config as presets
 from scagan_hub.training.average import EMA
 from scagan_hub.training.components import initialise
-from scagan_hub.training.config import TrainConfig, Weights
+from scagan_hub.training.config import MODELS, TrainConfig, Weights
 from scagan_hub.training.loop import Trainer
 from scagan_hub.training.objective import Objective, discriminators, windows
-
-SIZE = (HEIGHT, WIDTH)
-TINY = {
-    "content": {"image_size": SIZE, "prior": "aligned", "alignment": "limbs"},
-    "pct_net": {"width": 4, "prior_channels": 1, "residual_blocks": 1, "render": "blend"},
-    "is_net": {"image_size": SIZE, "width": 4, "modulation_width": 4, "aligned_channels": 4, "render": "blend"},
-}
 
 
 @pytest.fixture
 def make_config(monkeypatch, people, tmp_path):
-    monkeypatch.setitem(presets.MODELS, "demo", TINY)
-
-    def make(output="run", **settings) -> TrainConfig:
-        quick = {"steps": 4, "batch_size": 2, "discriminator_width": 4, "workers": 0, "evaluate_pairs": 2}
-        settings = quick | {"trackers": ()} | settings
-        return TrainConfig(data=people, output=tmp_path / output, **settings)
-
-    return make
-
-
-def weights(output: Path) -> dict[str, torch.Tensor]:
-    pipe = ScaGan.from_pretrained(str(output / "model"))
-    return {**pipe.pct_net.state_dict(), **{f"is.{k}": v for k, v in pipe.is_net.state_dict().items()}}
+    monkeypatch.setitem(MODELS, "demo", TINY)
+    return lambda output="run", **settings: quick(people, tmp_path / output, **settings)
 
 
 def test_both_phases_train_and_the_model_loads(make_config):

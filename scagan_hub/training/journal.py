@@ -97,7 +97,8 @@ class Journal:
 
     def close(self) -> None:
         self.bar.close()
-        self.accelerator.end_training()
+        for tracker in self.accelerator.trackers:
+            tracker.finish()
 
     @property
     def _log(self) -> Path:

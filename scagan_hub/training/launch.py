@@ -1,5 +1,7 @@
 """How a run meets its processes: one `Accelerator`, set for nets that are trained against each other."""
 
+import warnings
+
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import DistributedType, ProjectConfiguration
 
@@ -13,7 +15,9 @@ def start(config: TrainConfig) -> Accelerator:
     Raises:
         ValueError: when the launch shards or pipelines nets, which three nets with optimisers of their own don't bear.
     """
-    # Buffers are not broadcast: in place, between two passes, that would spoil the first one's gradients.
+    # Buffers are not broadcast: in place, between two passes, that would spoil the first one's gradients. What newer
+    # torches call it, older ones don't know.
+    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
     parallel = DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)
     project = ProjectConfiguration(str(config.output), logging_dir=str(config.output / "tracking"))
     accelerator = Accelerator(

@@ -84,12 +84,15 @@ class Nets:
 
     def averaged(self) -> ScaGan:
         """The pipeline of the averaged weights, on the CPU."""
-        pct_net, is_net, content = components(self.config)
-        for name, net, trained in (("pct", pct_net, self.pct_net), ("is", is_net, self.is_net)):
-            if net is not None:
-                phase = self.phases.get(name)
-                net.eval().load_state_dict(phase.ema.average if phase else trained.state_dict())
-        return ScaGan(pct_net, is_net, content)
+        pct_net, is_net = (self._averaged(*pair) for pair in (("pct", self.pct_net), ("is", self.is_net)))
+        return ScaGan(pct_net, is_net, self.content)
+
+    def _averaged(self, name: str, net):
+        if net is None:
+            return None
+        fresh, phase = type(net).from_config(net.config), self.phases.get(name)
+        fresh.load_state_dict(phase.ema.average if phase else net.state_dict())
+        return fresh.eval()
 
     def _backward(self, x: dict, step: int, share: float) -> dict[str, torch.Tensor]:
         terms = {}

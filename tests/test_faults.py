@@ -1,0 +1,296 @@
+"""What can go wrong in a long run: kills, signals, damaged checkpoints, a full disk, figures that are not finite."""
+
+import json
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_training import TINY, parameters, quick, train, weights
+
+from scagan_hub import ScaGan
+from scagan_hub.training import checkpoint
+from scagan_hub.training.components import components
+from scagan_hub.training.config import MODELS, Weights
+from scagan_hub.training.loop import Trainer
+from scagan_hub.training.watch import Stopped
+
+WORKER = Path(__file__).parent / "tiny_training.py"
+DISTRIBUTED = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+ON_CPU = {"ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch):
+    monkeypatch.setitem(MODELS, "demo", TINY)
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    """A saved model of untrained nets."""
+    pct_net, is_net, content = components(quick(tmp_path, tmp_path))
+    ScaGan(pct_net.eval(), is_net.eval(), content).save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def worker(runs: list[dict], launcher: list[str]) -> subprocess.Popen:
+    """Processes that do these runs one after another."""
+    root = Path(__file__).parents[1]
+    environment = os.environ | ON_CPU | {"PYTHONPATH": f"{root}{os.pathsep}{WORKER.parent}"}
+    command = [*launcher, str(WORKER), json.dumps(runs)]
+    return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen) -> None:
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+
+
+def kill_at(process: subprocess.Popen, output: Path, step: int) -> None:
+    """SIGKILL to a run and all its processes as soon as its log has come to a step."""
+    log = output / "log.jsonl"
+    while not (log.exists() and len(log.read_text().splitlines()) >= step):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_run_killed_at_a_random_step_and_resumed_ends_as_the_uninterrupted_one(people, tmp_path):
+    settings = {"steps": 10, "save_every": 3, "evaluate_every": 5, "log_every": 1}
+    run = settings | {"data": str(people), "output": str(tmp_path / "parts"), "processes": 1}
+    step = random.randint(1, 9)
+    kill_at(worker([run], [sys.executable]), tmp_path / "parts", step)
+    whole = train(quick(people, tmp_path / "whole", **settings))
+    resumed = train(quick(people, tmp_path / "parts", resume="latest", **settings))
+    assert same(parameters(whole), parameters(resumed)), f"killed at step {step}"
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+    steps = [json.loads(line)["step"] for line in (tmp_path / "parts" / "log.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3, 4, 5, 5, 6, 7, 8, 9, 10, 10]  # a line a step and one a validation, none twice
+
+
+@pytest.mark.distributed
+def test_two_processes_resume_bit_for_bit_and_follow_one_with_the_whole_batch(people, model, tmp_path):
+    def run(output, **settings):
+        return {"data": str(people), "output": str(tmp_path / output), "processes": 2, **settings}
+
+    # Phase `is` with spectral norms; phase `pct` without dropout, whose draws are a process's own.
+    pictures = {"phase": "is", "pct_net": str(model), "discriminator": "patch"}
+    edges = {"phase": "pct", "plain": True}
+    cut = {"steps": 8, "save_every": 3, "log_every": 1}
+    whole = worker([run("is", **pictures), run("pct", **edges), run("whole", **cut), run("parts", **cut)], DISTRIBUTED)
+    kill_at(whole, tmp_path / "parts", step := random.randint(1, 7))
+    finish(worker([run("parts", resume="latest", **cut)], DISTRIBUTED))
+    read = lambda output, what="parameters": torch.load(tmp_path / output / f"{what}.pt")  # noqa: E731
+    assert same(read("whole"), read("parts")), f"killed at step {step}"
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+
+    pictures |= {"pct_net": model, "batch_size": 4}  # all of the two processes' batches at once
+    edges = {"phase": "pct", "accumulate": 2}  # BatchNorm sees what it saw there
+    for name, settings, plain in (("is", pictures, False), ("pct", edges, True)):
+        config = quick(people, tmp_path / f"one_{name}", **settings)
+        start, one = parameters(Trainer(config)), train(config, plain)
+        assert distance(read(name, "gradients"), one.gradients) < 1e-4
+        assert distance(read(name), parameters(one), start) < 0.05
+
+    trainer = Trainer(quick(people, tmp_path / "parts", resume="latest", batch_size=3, steps=9))
+    trainer.resume()
+    assert (trainer.record["step"], trainer.record["samples"]) == (8, 32)
+    following = trainer.train_set.pairs
+    names = next(trainer.updates())[0]["names"]
+    assert names == ["->".join(following[i]) for i in expected_order(trainer, 32)[:3]]
+
+
+def expected_order(trainer: Trainer, position: int) -> list[int]:
+    """The pairs of the pass through the data that begins at a position."""
+    epoch = position // len(trainer.train_set)
+    generator = torch.Generator().manual_seed(trainer.config.seed * 1_000_003 + epoch)
+    return torch.randperm(len(trainer.train_set), generator=generator).tolist()
+
+
+def distance(got: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], base: dict | None = None) -> float:
+    """How far `got` is off, as a share of the length of `wanted` (of the way to it from `base`).
+
+    Biases are left aside: before an InstanceNorm their gradients are nothing but rounding, which Adam makes steps of.
+    """
+    assert got.keys() == wanted.keys()
+    names = [name for name, value in wanted.items() if value.ndim > 1]
+    off = torch.cat([(got[name] - wanted[name]).flatten() for name in names])
+    way = torch.cat([(wanted[name] - base[name] if base else wanted[name]).flatten() for name in names])
+    return (off.norm() / way.norm()).item()
+
+
+def test_micro_batches_make_one_batch(people, model, tmp_path):
+    settings = {"phase": "is", "pct_net": model, "steps": 1}
+    parts = train(quick(people, tmp_path / "parts", accumulate=2, **settings), plain=True)
+    whole = train(quick(people, tmp_path / "whole", batch_size=4, **settings), plain=True)
+    assert distance(parts.gradients, whole.gradients) < 1e-4
+
+
+def test_sigterm_saves_and_leaves(people, tmp_path):
+    config = quick(people, tmp_path / "parts", steps=200, save_every=100, log_every=1)
+
+    def interrupt():
+        while not (config.output / "log.jsonl").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(Stopped, match=r"SIGTERM: saved after step \d+; go on with --resume latest") as stopped:
+        Trainer(config).run()
+    assert stopped.value.status == 143 and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    (saved,) = (config.output / "checkpoints").iterdir()
+    steps = int(saved.name.removeprefix("step-")) + 2
+    resumed = train(quick(people, tmp_path / "parts", steps=steps, resume="latest"))
+    assert same(parameters(resumed), parameters(train(quick(people, tmp_path / "whole", steps=steps))))
+
+
+@pytest.mark.parametrize("phase", ["is", "both"])
+def test_a_figure_that_is_not_finite_stops_the_run_and_changes_no_weight(people, model, tmp_path, phase):
+    settings = {"phase": phase, "pct_net": model if phase == "is" else None, "save_every": 2}
+    spoilt = Weights(adversarial=float("inf"))
+    config = quick(people, tmp_path / "run", adversarial_from=2, weights=spoilt, **settings)
+    trainer = Trainer(config)
+    with pytest.raises(Stopped) as stopped:
+        trainer.run()
+    message = str(stopped.value)
+    assert message.startswith("step 3: not finite: ") and "is/adversarial" in message
+    order = expected_order(trainer, 4)  # a pass through the 4 pairs is two steps
+    assert message.endswith(", ".join("->".join(trainer.train_set.pairs[i]) for i in order[:2]))
+    (saved,) = (config.output / "checkpoints").iterdir()
+    assert saved.name == "step-00000002" and checkpoint.find_damage(saved) is None
+    fresh = Trainer(config)
+    checkpoint.restore(saved, fresh.nets.parts())
+    assert same(parameters(fresh), parameters(trainer))
+
+
+class Part:
+    """A part of a checkpoint."""
+
+    def __init__(self, value: float, size: int = 100):
+        self.state = {"weight": torch.full((size,), value)}
+
+    def state_dict(self):
+        return self.state
+
+    def load_state_dict(self, state):
+        self.state = state
+
+
+def write(folder: Path, step: int, keep: int = 3, size: int = 100) -> Path:
+    return checkpoint.write(folder, {"a": Part(step, size), "b": Part(-step)}, {"step": step}, keep)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda c: truncate(c / "a.pt"), r"a.pt: expected \d+ bytes, got \d+"),
+        (lambda c: flip(c / "b.pt"), "b.pt: expected .* sha256"),
+        (lambda c: (c / "a.pt").unlink(), "a.pt: No such file"),
+        (lambda c: (c / "manifest.json").unlink(), "manifest.json: No such file"),
+        (lambda c: (c / "manifest.json").write_text("{"), "manifest.json cannot be read"),
+        (lambda c: (c / "manifest.json").write_text("[]"), "manifest.json cannot be read"),
+        (lambda c: (c / "record.json").write_text("{}"), "record.json: expected"),
+    ],
+)
+def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path, damage, says):
+    first, second = write(tmp_path, 1), write(tmp_path, 2)
+    damage(second)
+    said = []
+    assert checkpoint.newest(tmp_path, said.append) == first
+    assert len(said) == 1 and "step-00000002 is damaged" in said[0]
+    assert re.search(says, said[0])
+    assert (tmp_path / "damaged-00000002").is_dir() and not second.exists()
+    parts = {"a": Part(0), "b": Part(0)}
+    checkpoint.restore(first, parts)
+    assert parts["b"].state["weight"].eq(-1).all()
+
+
+def test_no_whole_checkpoint_is_an_error_and_none_at_all_is_not(tmp_path):
+    assert checkpoint.newest(tmp_path / "nowhere") is None
+    truncate(write(tmp_path, 1) / "a.pt")
+    with pytest.raises(ValueError, match="none of its 1 checkpoints is whole"):
+        checkpoint.newest(tmp_path, lambda text: None)
+
+
+def test_what_a_crash_leaves_is_not_taken_for_a_checkpoint_and_swept_up(tmp_path):
+    first = write(tmp_path, 1)
+    (tmp_path / "unfinished-00000002").mkdir()
+    (tmp_path / "unfinished-00000002" / "a.pt").write_bytes(b"half")
+    assert checkpoint.newest(tmp_path) == first
+    second = write(tmp_path, 2)
+    assert sorted(tmp_path.iterdir()) == [first, second]
+
+
+def test_only_the_last_checkpoints_are_kept(tmp_path):
+    made = [write(tmp_path, step, keep=2) for step in (1, 2, 30)]
+    assert sorted(tmp_path.iterdir()) == made[1:]
+
+
+def test_a_full_disk_is_a_clear_error_and_older_checkpoints_stay(tmp_path):
+    first = write(tmp_path, 1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(
+            ValueError, match="cannot write the checkpoint .*step-00000002: .*; earlier ones are untouched"
+        ):
+            write(tmp_path, 2, size=100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == [first] and checkpoint.newest(tmp_path) == first
+
+
+def test_a_run_falls_back_and_ends_as_the_uninterrupted_one(people, tmp_path, capsys):
+    settings = {"save_every": 2, "evaluate_every": 100}
+    first = quick(people, tmp_path / "parts", **settings)
+    train(first)
+    truncate(first.output / "checkpoints" / "step-00000004" / "is.generator.pt")
+    resumed = train(quick(people, tmp_path / "parts", steps=6, resume="latest", **settings))
+    assert "step-00000004 is damaged (is.generator.pt: " in capsys.readouterr().out
+    assert same(parameters(resumed), parameters(train(quick(people, tmp_path / "whole", steps=6, **settings))))
+
+
+def test_a_folder_takes_its_place_at_once(tmp_path):
+    for folder, text in (("new", "new"), ("model", "old")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "weights").write_text(text)
+    (tmp_path / "model" / "left_over").touch()
+    checkpoint.replace_folder(tmp_path / "new", tmp_path / "model")
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "weights"]
+    assert (tmp_path / "model" / "weights").read_text() == "new"
+
+
+def test_what_a_resumed_run_may_not_change_is_named(people, tmp_path):
+    train(quick(people, tmp_path / "run", steps=1))
+    changed = {"learning_rate": 1e-3, "weights": Weights(appearance=2.0), "steps": 2, "workers": 0, "save_every": 7}
+    config = quick(people, tmp_path / "run", resume="latest", **changed)
+    with pytest.raises(Stopped) as stopped:
+        Trainer(config).run()
+    assert str(stopped.value).endswith(
+        "made by another configuration: learning_rate: 0.0002 -> 0.001, weights.appearance: 1.0 -> 2.0"
+    )
+    with pytest.raises(Stopped, match="holds an earlier run: go on with it by --resume latest"):
+        Trainer(quick(people, tmp_path / "run", steps=2)).run()
