@@ -2,10 +2,10 @@
 
     python benchmarks/loader.py --data DIR --json
 
-Both forms read the same pairs, each image decoded from its file, and end with images and heatmaps of both poses on the
-device, equal within float noise. The stored form reads an (H,W,18) float32 .npy an image, as the PATN family does. They
-take turns in one run; medians of the rounds are printed: with all files in the page cache, and with all of them dropped
-from it before a round (on Linux), as it is where the heatmaps are larger than the memory.
+In one process, both forms read the same pairs, decode each image from its file, and end with images and heatmaps of
+both poses on the device, equal within float noise. The stored form reads an (H,W,18) float32 .npy an image, as the PATN
+family does. They take turns; medians of the rounds are printed: with all files in the page cache, and with all of them
+dropped from it before a round (on Linux), as it is where the heatmaps are larger than the memory.
 
 Disk is measured on the images of these pairs, and from there extrapolated to the data set and to DeepFashion's release.
 """
@@ -53,7 +53,7 @@ class Form:
     def __init__(self, pairs: PosePairs, arguments: argparse.Namespace):
         self.content = Content(image_size=pairs.image_size, heatmap_sigma=SIGMA)
         self.device, self.count = arguments.device, len(pairs)
-        self.loader = pair_loader(pairs, range(len(pairs)), arguments.batch, arguments.workers, arguments.device)
+        self.loader = pair_loader(pairs, range(len(pairs)), arguments.batch, 0, arguments.device)
 
     def batches(self):
         for batch in self.loader:
@@ -120,7 +120,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict:
         for key in a:
             torch.testing.assert_close(a[key], b[key], atol=1e-5, rtol=0)
     every = files["images"] + files["heatmaps"]
-    result = {"device": arguments.device, "workers": arguments.workers, "batch": arguments.batch, "pairs": len(ours)}
+    result = {"device": arguments.device, "batch": arguments.batch, "pairs": len(ours)}
     result["images_per_second_cached"] = speeds(forms, arguments.rounds, every, cached=True)
     if hasattr(os, "posix_fadvise"):
         result["images_per_second_uncached"] = speeds(forms, arguments.rounds, every, cached=False)
@@ -141,7 +141,6 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--split", default="train", choices=["train", "test"])
     parser.add_argument("--pairs", type=int, default=128, help="how many are loaded a round")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--workers", type=int, default=0, help="processes that decode; 0: this one")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--scratch", help="folder for the stored heatmaps, on the data's disk (default: the system's)")

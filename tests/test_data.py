@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,21 @@ def test_the_loader_gives_the_samplers_pairs_in_whole_batches(people):
     expected = [data[index]["target_image"] for index in sampler]
     assert len(batches) == 2 and batches[0]["source_image"].dtype == torch.uint8
     assert torch.equal(torch.cat([batch["target_image"] for batch in batches]), torch.stack(expected[:4]))
+
+
+def test_workers_ignore_a_termination_and_still_end_with_their_program(people):
+    script = (
+        "import os, signal, multiprocessing\n"
+        "from scagan_hub.data import PosePairs, pair_loader\n"
+        f"data = PosePairs({str(people)!r}, 'train')\n"
+        "batches = iter(pair_loader(data, [0, 1] * 20, 2, 1, 'cpu'))\n"
+        "next(batches)\n"
+        "os.kill(multiprocessing.active_children()[0].pid, signal.SIGTERM)\n"
+        "print(sum(1 for _, _ in zip(range(10), batches)))\n"
+        "raise SystemExit(3)\n"  # with workers at work
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "10\n", "")
 
 
 def test_the_loaders_benchmark_measures_speed_and_disk(people, tmp_path, monkeypatch, capsys):
@@ -192,5 +209,5 @@ def test_an_unreadable_image_is_named_in_one_line_also_by_a_worker(people, worke
 def test_an_image_of_another_size_is_named(people):
     Image.new("RGB", (WIDTH, HEIGHT + 1)).save(people / "train" / "train_1_1.png")
     data = PosePairs(people, "train", SIZE)
-    with pytest.raises(ValueError, match="train_1_1.png: expected 44 x 64 pixels, got 44 x 65"):
+    with pytest.raises(ValueError, match="train_1_1.png: expected 44 x 64 pixels as all images, got 44 x 65"):
         data[2]

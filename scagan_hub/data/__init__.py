@@ -1,12 +1,12 @@
 """Training pairs: a folder of images and tables in, what the training's workers read out.
 
-`layouts` finds the files, `annotations` reads the tables, `images` decodes; `pairs` and `sampler` are what a training
-asks, `verify` names what is wrong with a folder, `prepare` makes one of photos.
+`layouts` finds the files, `annotations` reads the tables, `images` decodes; `pairs`, `sampler` and `loader` are what a
+training asks, `verify` names what is wrong with a folder, `prepare` makes one of photos.
 """
 
 from importlib import import_module
 
-_LAZY = {"PosePairs": ".pairs", "PARSING": ".images", "PairSampler": ".sampler", "pair_loader": ".sampler"}
+_LAZY = {"PosePairs": ".pairs", "PARSING": ".images", "PairSampler": ".sampler", "pair_loader": ".loader"}
 
 __all__ = ["PARSING", "PairSampler", "PosePairs", "pair_loader"]
 

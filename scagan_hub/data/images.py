@@ -37,7 +37,9 @@ def read_image(path: Path, image_size: tuple[int, int] | None = None) -> Image.I
         raise BadImage(f"{path}: cannot be read: {said.replace(str(path), path.name)}") from error
     if image_size is not None and image.size != tuple(image_size[::-1]):
         width, height = image.size
-        raise BadImage(f"{path}: expected {image_size[1]} x {image_size[0]} pixels, got {width} x {height}")
+        raise BadImage(
+            f"{path}: expected {image_size[1]} x {image_size[0]} pixels as all images, got {width} x {height}"
+        )
     return image
 
 

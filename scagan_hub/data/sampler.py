@@ -1,9 +1,9 @@
-"""The order in which a training sees its pairs, and the batches that it sees them in."""
+"""The order in which a training sees its pairs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Sampler
 
 
 class PairSampler(Sampler):
@@ -32,22 +32,3 @@ class PairSampler(Sampler):
             end = min(self.length, offset + self.stop - position)
             yield from zip(order[offset:end].tolist(), mirrored[offset:end].tolist(), strict=True)
             position += end - offset
-
-
-def pair_loader(
-    pairs: Dataset, sampler: Iterable, batch_size: int, workers: int, device: torch.device | str, worker_init_fn=None
-) -> DataLoader:
-    """Whole batches of pairs, decoded by `workers` processes (0: none), ready to be copied to `device`.
-
-    For CUDA they lie in page-locked memory: `.to(device, non_blocking=True)` then copies beside the computation.
-    """
-    return DataLoader(
-        pairs,
-        batch_size,
-        sampler=sampler,
-        num_workers=workers,
-        drop_last=True,
-        persistent_workers=workers > 0,
-        pin_memory=torch.device(device).type == "cuda",
-        worker_init_fn=worker_init_fn,
-    )

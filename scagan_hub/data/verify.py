@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from .annotations import pose_faults, read_annotations, read_pairs
 from .images import BadImage, read_image, read_parsing
@@ -179,7 +180,8 @@ def _look_at(files: Split, processes: int | None) -> dict[Path, tuple[int, int] 
     if len(paths) <= FEW or processes == 1:
         return dict(zip(paths, map(look, paths), strict=True))
     with ProcessPoolExecutor(processes) as pool:
-        return dict(zip(paths, pool.map(look, paths, chunksize=64), strict=True))
+        found = tqdm(pool.map(look, paths, chunksize=64), files.name, len(paths), unit="image", disable=None)
+        return dict(zip(paths, found, strict=True))
 
 
 def _size_or_fault(path: Path, parsings: Path) -> tuple[int, int] | str:

@@ -96,7 +96,6 @@ class Trainer:
             config.batch_size,
             config.workers,
             self.accelerator.device,
-            leave_signals_to_the_main_process,
         )
         batches = iter(self.accelerator.prepare_data_loader(loader, device_placement=False))
         return map(list, zip(*[batches] * config.accumulate, strict=True))
@@ -207,9 +206,3 @@ class Trainer:
                 f"{newest} was made with {kept['pairs']} pairs; {self.config.data} has {len(self.train_set)}"
             )
         return newest
-
-
-def leave_signals_to_the_main_process(_) -> None:
-    """Loader workers must outlive a SIGTERM or SIGINT to the whole group until the main process has saved."""
-    for number in Watch.SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
