@@ -49,7 +49,7 @@ def test_help_and_bad_paths_need_no_torch():
     script = (
         "import sys; from scagan_hub.cli import main\n"
         "for argv in (['--help'], ['generate', '--help'], ['animate', '--help'], ['convert', '--help'], "
-        "        ['prepare', '--help'], ['verify', '--help']):\n"
+        "        ['people', '--help'], ['prepare', '--help'], ['verify', '--help']):\n"
         "    try: main(argv)\n"
         "    except SystemExit as end: assert end.code == 0\n"
         "arguments = ['--pose', 'nowhere', '--output']\n"

