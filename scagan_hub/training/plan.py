@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from accelerate import PartialState
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..data import PosePairs
@@ -16,14 +17,19 @@ FLOAT = 4  # bytes
 FLOATS_A_PARAMETER = 4  # itself, its gradient, Adam's two moments
 
 
+def fake_tensors() -> FakeTensorMode:
+    """Nets and passes made inside have shapes but neither values nor memory."""
+    return FakeTensorMode(allow_non_fake_inputs=True)
+
+
 @dataclass
 class Cost:
-    """Of one micro-batch in one phase.
+    """Of one pair in one phase.
 
     Attributes:
         parameters: of the generator and of its discriminators.
         flops: of all passes, forward and backward; a multiplication and an addition are two.
-        kept: bytes that the larger of its two graphs keeps for its backward pass, in float32.
+        kept: bytes that the larger of its two graphs keeps for its backward pass.
     """
 
     parameters: dict[str, int]
@@ -37,15 +43,15 @@ def plan(config: TrainConfig) -> str:
     Raises:
         ValueError: for data that cannot be trained on, or features that are not there.
     """
-    with torch.device("meta"):
+    with fake_tensors():
         pct_net, is_net, content = components(config)
     size, parsing = content.config.image_size, content.config.kind == "parsing"
     sets = {split: PosePairs(config.data, split, size, parsing) for split in ("train", "test")}
     features = load_features(config.features)
-    if features is not None:
-        features.to("meta")
     nets = {"pct": (pct_net, content.edge_channels), "is": (is_net, 3)}
-    costs = {name: _cost(name, *nets[name], nets, config, content, features) for name in config.phases}
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.mixed_precision)
+    with fake_tensors(), torch.autocast("cpu", kind, enabled=kind is not None):
+        costs = {name: _cost(name, *nets[name], nets, config, content, features) for name in config.phases}
     frozen = [net for net in (features, None if "pct" in costs else pct_net) if net is not None]
     return "\n".join(
         [
@@ -64,11 +70,11 @@ def _totals(config: TrainConfig, costs: list[Cost], frozen: int, pairs: int) -> 
     launch = PartialState()
     batches = config.accumulate * launch.num_processes
     images = config.batch_size * batches
-    flops = sum(cost.flops for cost in costs) * batches
+    flops = sum(cost.flops for cost in costs) * images
     trained = sum(sum(cost.parameters.values()) for cost in costs)
     averaged = sum(cost.parameters["generator"] for cost in costs)
     state = FLOAT * (trained * FLOATS_A_PARAMETER + averaged + frozen)
-    kept = max(cost.kept for cost in costs) / (1 if config.mixed_precision == "no" else 2)
+    kept = max(cost.kept for cost in costs) * config.batch_size
     return [
         f"devices:   {launch.num_processes} x {launch.device.type}, mixed precision: {config.mixed_precision}",
         f"steps:     {config.steps:,} of {images} pairs ({config.batch_size} a batch x {config.accumulate} x "
@@ -84,11 +90,10 @@ def _gib(size: float) -> str:
 
 
 def _cost(phase: str, net, channels: int, nets: dict, config: TrainConfig, content, features) -> Cost:
-    """Runs a micro-batch on the meta device, where tensors have shapes and no values."""
+    """Runs a pair of tensors that have shapes and no values; a batch takes as many times as much."""
     height, width = content.config.image_size
-    make = lambda count: torch.empty(config.batch_size, count, height, width, device="meta")  # noqa: E731
-    with torch.device("meta"):
-        judges = discriminators(channels, config)
+    make = lambda count: torch.empty(1, count, height, width)  # noqa: E731
+    judges = discriminators(channels, config)
     objective = Objective(config, judges, features, phase)
     if phase == "pct":
         inputs = (make(channels), make(18), make(content.prior_channels))
