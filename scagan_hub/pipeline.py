@@ -102,6 +102,7 @@ class ScaGan(SavedPipeline):
         Args:
             source_image: photo(s) of one person each: PIL, path or file, of any size and mode. A picture of
                 the model's size is taken as it is, another is cropped round the person and letterboxed.
+                Or what `encode` made of them, which a further pose need not wait for.
             target_pose: `Pose`(s), or what one can be had from: a photo, OpenPose JSON (path, text or dict).
                 A pose of a picture of the model's size is taken as it is; any other, or one whose JSON tells
                 no size, is brought to the source person's size and place.
@@ -122,7 +123,7 @@ class ScaGan(SavedPipeline):
         targets = [read_pose(value) for value in listed(target_pose)]
         paired(targets, listed(source_image))
         source = self.encode(source_image, source_pose, source_edge, source_parsing)
-        poses = [self._placed(pose, of) for pose, of in paired(targets, source.poses)]
+        poses = [self.place(pose, of) for pose, of in paired(targets, source.poses)]
         image, target_edge = self.render(source, poses, self._noise(noise, generator, len(poses)))
         return ScaGanOutput(_pictures(image, output_type), _edges(target_edge, output_type), poses)
 
@@ -154,13 +155,17 @@ class ScaGan(SavedPipeline):
         noise = self._noise(noise, generator, 1)
         pictures = []
         for target in self.progress_bar(targets):
-            image, _ = self.render(source, [self._placed(target, source.poses[0])], noise)
+            image, _ = self.render(source, [self.place(target, source.poses[0])], noise)
             pictures += _pictures(image, "pil")
         return pictures
 
     @torch.inference_mode()
     def encode(self, source_image, source_pose=None, source_edge=None, source_parsing=None) -> EncodedSource:
         """Everything that depends on the source alone; arguments as for `__call__`."""
+        if isinstance(source_image, EncodedSource):
+            if any(given is not None for given in (source_pose, source_edge, source_parsing)):
+                raise ValueError("source_pose, source_edge, source_parsing: an encoded source has its own; leave them out")
+            return source_image
         images = [open_image(image) for image in listed(source_image)]
         given_poses = matching("source_pose", source_pose, images)
         given_edges = matching("source_edge", source_edge, images)
@@ -211,8 +216,8 @@ class ScaGan(SavedPipeline):
         maps = [fit_photo(picture, pose, self.picture_size)[0] for picture in maps]
         return fitted, fitted_pose.drop_outside(), self.content.read(maps) if maps else None
 
-    def _placed(self, target: Pose, source: Pose) -> Pose:
-        """A target pose in the pixels of the generated picture."""
+    def place(self, target: Pose, source: Pose) -> Pose:
+        """A target pose in the pixels of the generated picture of a source with this (fitted) pose."""
         return (target if target.size == self.picture_size else target.fit_to(source)).drop_outside()
 
     def _keypoints(self, poses: list[Pose]) -> torch.Tensor:

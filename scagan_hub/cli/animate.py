@@ -12,7 +12,7 @@ def add(commands):
         "--poses",
         required=True,
         type=Path,
-        help="folder of photos or OpenPose JSON files, or a JSON list of poses",
+        help="folder of photos or OpenPose JSON files, a JSON list of poses, or walk, turn, wave",
     )
     parser.add_argument("--output", required=True, type=Path, help="film to write (.mp4, .gif, .webp)")
     parser.add_argument("--fps", type=float, default=12, help="pictures a second (default: 12)")
@@ -35,18 +35,17 @@ def _animate(args):
         write_animation(pictures, partial, args.fps)
 
 
-def _read_poses(path: Path) -> list:
+def _read_poses(poses: Path) -> list:
+    from .. import motion
     from ..arguments import read_pose
-    from ..openpose import parse_json
 
-    if path.is_dir():
-        poses = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    else:
-        if not path.is_file():
-            raise ValueError(f"--poses: no such folder or file: {path}")
-        poses = parse_json(path.read_text(encoding="utf-8"), str(path))
-        if not (isinstance(poses, list) and poses and all(isinstance(pose, dict) for pose in poses)):
-            poses = [poses]
-    if not poses:
-        raise ValueError(f"--poses: there is no file in {path}; expected photos or OpenPose JSON files")
-    return [read_pose(pose) for pose in poses]
+    if poses.is_dir():
+        files = sorted(file for file in poses.iterdir() if file.is_file() and not file.name.startswith("."))
+        if not files:
+            raise ValueError(f"--poses: there is no file in {poses}; expected photos or OpenPose JSON files")
+        return [read_pose(file) for file in files]
+    if poses.is_file():
+        return motion.read_motion(poses)
+    if str(poses) in motion.MOTIONS:
+        return motion.motion(str(poses))
+    raise ValueError(f"--poses: no such folder or file: {poses}, nor a bundled one ({', '.join(motion.MOTIONS)})")
