@@ -31,7 +31,7 @@ def model_folder(name, **hub) -> Path:
         return folder
     if folder.is_absolute() or len(folder.parts) != 2 or ".." in folder.parts:
         raise ValueError(f"no model folder {name}: give a folder made by save_pretrained, or a Hub id (owner/name)")
-    patterns = ["model_index.json", "report.json", "*/*.json", "*/*.safetensors"]
+    patterns = ["model_index.json", "report.json", "domain.npz", "*/*.json", "*/*.safetensors"]
     try:
         return Path(snapshot_download(str(name), allow_patterns=patterns, **hub))
     except HFValidationError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from diffusers import DiffusionPipeline, ModelMixin
 
 from . import card, loading
+from .domain import FILE, Domain
 from .writing import whole_folder
 
 REPORT = "report.json"
@@ -22,6 +23,7 @@ class SavedPipeline(DiffusionPipeline):
     Attributes:
         report: what was measured on these weights (see `scagan_hub.card`), saved with them; None where
             nothing was. Whoever changes the weights replaces it.
+        domain: what these weights were trained on (see `scagan_hub.domain`), saved with them; or None.
     """
 
     COMPONENTS: dict[str, type] = {}
@@ -29,6 +31,7 @@ class SavedPipeline(DiffusionPipeline):
     def __init__(self):
         super().__init__()
         self.report: dict | None = None
+        self.domain: Domain | None = None
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, **kwargs):
@@ -52,8 +55,9 @@ class SavedPipeline(DiffusionPipeline):
             else:
                 loading.build(folder / name, component)
         report = loading.read_json(folder / REPORT) if (folder / REPORT).exists() else None
+        domain = Domain.read(folder / FILE) if (folder / FILE).exists() else None
         pipe = super().from_pretrained(folder, use_safetensors=True, **kwargs)
-        pipe.report = report
+        pipe.report, pipe.domain = report, domain
         return pipe
 
     def save_pretrained(self, save_directory: str | os.PathLike, variant: str | None = None):
@@ -104,3 +108,5 @@ class SavedPipeline(DiffusionPipeline):
         (folder / "README.md").write_text(card.render(configs, self.report, name), encoding="utf-8")
         if self.report is not None:
             (folder / REPORT).write_text(json.dumps(self.report, indent=2) + "\n", encoding="utf-8")
+        if self.domain is not None:
+            self.domain.save(folder / FILE)
