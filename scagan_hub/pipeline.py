@@ -164,7 +164,9 @@ class ScaGan(SavedPipeline):
         """Everything that depends on the source alone; arguments as for `__call__`."""
         if isinstance(source_image, EncodedSource):
             if any(given is not None for given in (source_pose, source_edge, source_parsing)):
-                raise ValueError("source_pose, source_edge, source_parsing: an encoded source has its own; leave them out")
+                raise ValueError(
+                    "source_pose, source_edge, source_parsing: an encoded source has its own; leave them out"
+                )
             return source_image
         images = [open_image(image) for image in listed(source_image)]
         given_poses = matching("source_pose", source_pose, images)

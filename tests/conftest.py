@@ -1,5 +1,6 @@
 """Tiny real components, seeded: every part is the shipped one, only small and untrained."""
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from scagan_hub import Pose, ScaGan
+from scagan_hub import DEMO_MODEL, Pose, ScaGan
 from scagan_hub.content import Content
+from scagan_hub.domain import FILE, Domain
 from scagan_hub.models import ISNet, PCTNet
+
+ROOT = Path(__file__).parent.parent
 
 HEIGHT, WIDTH = 64, 44
 
@@ -89,3 +93,36 @@ def people(tmp_path) -> Path:
         (folder / f"annotation-{split}.csv").write_text("\n".join(annotations) + "\n")
         (folder / f"pairs-{split}.csv").write_text("\n".join(pairs) + "\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def app():
+    """The module app.py."""
+    spec = importlib.util.spec_from_file_location("app", ROOT / "app.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def pipes() -> dict[str, ScaGan]:
+    """Two untrained pipelines of the demo's form and picture size, with the bundled weights' domain."""
+    return {name: _demo_size(seed) for seed, name in enumerate(("first", "second"))}
+
+
+def _demo_size(seed: int) -> ScaGan:
+    torch.manual_seed(seed)
+    is_net = {"width": 4, "modulation_width": 4, "start": "pose", "aligned_channels": 4, "render": "blend"}
+    pct_net = PCTNet(width=4, prior_channels=1, residual_blocks=1)
+    pipe = ScaGan(pct_net, ISNet(patch_size=2, **is_net), Content(prior="aligned", alignment="limbs"))
+    pipe.domain = Domain.read(Path(DEMO_MODEL) / FILE)
+    return pipe
+
+
+@pytest.fixture(scope="session")
+def demo(app, pipes):
+    """The demo, served, of two models."""
+    demo = app.build_demo(pipes["first"], {"second": pipes["second"]}, name="first")
+    demo.launch(prevent_thread_lock=True, quiet=True, **app.LAUNCH)
+    yield demo
+    demo.close()

@@ -1,55 +1,31 @@
-"""The demo, served: its endpoint through gradio's client, its page in a real browser."""
+"""The demo's endpoint `/generate`, served, through gradio's client."""
 
-import importlib.util
 import json
 import re
-import shutil
 from pathlib import Path
-from urllib.parse import urlsplit
 
+import httpx
 import numpy as np
 import pytest
-import torch
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from scagan_hub import ScaGan, evaluation, gallery
-from scagan_hub.content import Content
-from scagan_hub.models import ISNet, PCTNet
+from scagan_hub import evaluation, gallery
+from scagan_hub.demo import measures, server
+from scagan_hub.demo.models import Models
 
 ROOT = Path(__file__).parent.parent
-CHROMIUM = shutil.which("chromium")
-
-
-@pytest.fixture(scope="module")
-def app():
-    spec = importlib.util.spec_from_file_location("app", ROOT / "app.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def pipe() -> ScaGan:
-    """An untrained pipeline of the demo's form and picture size."""
-    torch.manual_seed(0)
-    is_net = {"width": 4, "modulation_width": 4, "start": "pose", "aligned_channels": 4, "render": "blend"}
-    pct_net = PCTNet(width=4, prior_channels=1, residual_blocks=1)
-    return ScaGan(pct_net, ISNet(patch_size=2, **is_net), Content(prior="aligned", alignment="limbs"))
-
-
-@pytest.fixture(scope="module")
-def demo(app, pipe):
-    demo = app.build_demo(pipe)
-    demo.launch(prevent_thread_lock=True, quiet=True, **app.LAUNCH)
-    yield demo
-    demo.close()
 
 
 @pytest.fixture(scope="module")
 def client(demo):
     return Client(demo.local_url, verbose=False)
+
+
+@pytest.fixture
+def pipe(pipes):
+    return pipes["first"]
 
 
 @pytest.fixture
@@ -94,17 +70,17 @@ def test_bundled_person_and_pose(generate, pipe):
     assert "`unpadded`" in figures
 
 
-def test_nothing_is_measured_where_the_truth_is_unknown(app, generate):
+def test_nothing_is_measured_where_the_truth_is_unknown(generate):
     _, comparison, figures = generate(person="person03", pose="person05-view4")
-    assert comparison is None and figures == app.UNMEASURED
+    assert comparison is None and figures == measures.UNMEASURED
 
 
-def test_uploads_take_the_place_of_what_is_bundled(app, generate, tmp_path):
+def test_uploads_take_the_place_of_what_is_bundled(generate, tmp_path):
     image, pose = gallery.person("person04")
     image.resize((352, 512)).save(tmp_path / "photo.jpg")
     photo = handle_file(tmp_path / "photo.jpg")
     drawn, comparison, figures = generate("person01", "person04-view3", photo)
-    assert comparison is None and figures == app.UNMEASURED
+    assert comparison is None and figures == measures.UNMEASURED
     assert not np.array_equal(drawn, generate("person01", "person04-view3")[0])
 
     as_named = generate("person02", "person04-view1")[0]
@@ -113,6 +89,41 @@ def test_uploads_take_the_place_of_what_is_bundled(app, generate, tmp_path):
     assert of_json[1] is None  # though the default pose's truth is known
     detected = generate("person02", pose_photo=photo)[0]
     assert np.abs(detected.astype(int) - as_named).mean() < np.abs(detected.astype(int) - drawn).mean()
+
+
+def test_a_moved_skeleton_is_taken_before_all_else(generate):
+    named, as_skeleton = gallery.pose("person04-view1"), gallery.pose("person04-view3")
+    picture, comparison, _ = generate("person02", "person02-view2", skeleton=as_skeleton.to_dict())
+    np.testing.assert_array_equal(picture, generate("person02", "person04-view3")[0])
+    assert comparison is None
+    untouched = named.to_dict() | {"base": named.to_dict()["keypoints"]}
+    of_name = generate("person02", "person02-view2", skeleton=untouched)
+    np.testing.assert_array_equal(of_name[0], generate("person02", "person02-view2")[0])
+
+
+def test_model_and_precision_are_chosen_by_request(generate, pipes):
+    image, source_pose = gallery.person("person06")
+    pose = gallery.pose("person06-view2")
+    expected = np.array(pipes["second"](image, pose, source_pose).images[0])
+    np.testing.assert_array_equal(generate("person06", "person06-view2", model="second")[0], expected)
+    first = generate("person06", "person06-view2")[0].astype(int)
+    assert np.abs(first - expected).max() > 8
+    rounded = generate("person06", "person06-view2", precision="bfloat16")[0].astype(int)
+    assert 0 < np.abs(rounded - first).max() < 24  # the same picture but for rounding
+    np.testing.assert_array_equal(generate("person06", "person06-view2")[0], first)  # nobody else is changed by it
+
+
+def test_somebody_of_several_people_is_chosen(generate, tmp_path):
+    left, right = (gallery.person(name)[0].resize((352, 512)) for name in ("person04", "person02"))
+    crowd = Image.new("RGB", (704, 512))
+    crowd.paste(left, (0, 0))
+    crowd.paste(right, (352, 0))
+    crowd.save(tmp_path / "crowd.png")
+    photo = handle_file(tmp_path / "crowd.png")
+    first, second = (generate(pose="person03-view2", photo=photo, whose=i)[0] for i in (1, 2))
+    assert np.abs(first.astype(int) - second).mean() > 2
+    with pytest.raises(AppError, match="from 1 to 2, got 3"):
+        generate(pose="person03-view2", photo=photo, whose=3)
 
 
 @pytest.mark.parametrize(
@@ -131,9 +142,13 @@ def test_uploads_take_the_place_of_what_is_bundled(app, generate, tmp_path):
         ({"pose_json": ("pose.json", [[1, 1, 1]] * 17)}, "expected 18 joints"),
         ({"pose_json": ("pose.json", {"people": []})}, "no person"),
         ({"pose_json": ("pose.txt", "{}")}, ".json"),
+        ({"skeleton": {"keypoints": [[1, 1, 1]] * 17, "size": [176, 256]}}, "expected 18 joints"),
+        ({"skeleton": {"nothing": 1}}, "expected 'keypoints' and 'size'"),
+        ({"model": "third"}, "['first', 'second']"),
+        ({"precision": "int8"}, "['float32', 'bfloat16']"),
     ],
 )
-def test_bad_input_is_told_in_one_line(client, tmp_path, capfd, request_, word):
+def test_bad_input_is_told_in_one_line(client, tmp_path, request_, word):
     Image.new("RGB", (200, 300), "grey").save(tmp_path / "grey.png")
     for name, value in request_.items():
         if isinstance(value, tuple):
@@ -148,8 +163,6 @@ def test_bad_input_is_told_in_one_line(client, tmp_path, capfd, request_, word):
 
 def test_files_of_the_server_cannot_be_named(demo):
     """A path that nobody uploaded is refused, not read."""
-    import httpx
-
     file = {
         "path": str(ROOT / "scagan_hub/assets/gallery/test/test_900001_0.webp"),
         "meta": {"_type": "gradio.FileData"},
@@ -160,12 +173,13 @@ def test_files_of_the_server_cannot_be_named(demo):
     assert answer.startswith("event: error") and "test_900001_0" not in answer
 
 
-def test_only_generate_is_open_and_the_queue_is_bounded(app, demo, client):
+def test_only_generate_is_open_and_the_queue_is_bounded(demo, client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     assert list(endpoints) == ["/generate"]
     names = [parameter["parameter_name"] for parameter in endpoints["/generate"]["parameters"]]
-    assert names == ["person", "pose", "photo", "pose_photo", "pose_json"]
-    assert demo._queue.max_size == app.QUEUE
+    assert names[:5] == ["person", "pose", "photo", "pose_photo", "pose_json"]
+    assert names[5:] == ["skeleton", "seed", "model", "precision", "whose", "pose_whose"]
+    assert demo._queue.max_size == server.QUEUE
     assert demo.max_file_size == 20 * 1024**2 and not demo.analytics_enabled
 
 
@@ -175,34 +189,12 @@ def test_main_says_what_is_wrong_with_the_model(app, tmp_path, capsys):
     assert len(lines) == 1 and "nowhere" in lines[0]
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (on Debian: apt-get install chromium)")
-def test_page_in_a_browser(demo, pipe, tmp_path):
-    sync_api = pytest.importorskip("playwright.sync_api")
-    host, faults = urlsplit(demo.local_url).netloc, []
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda request: faults.append(request.url) if elsewhere(request.url, host) else None)
-        page.goto(demo.local_url)
-        for name in ("person05", "person05-view4"):
-            with page.expect_response("**/gradio_api/run/**"):
-                page.get_by_alt_text(name, exact=True).click()
-            page.locator(f".selected img[alt={name}]").wait_for()
-        page.get_by_role("button", name="Generate").click()
-        page.get_by_text("protocol unpadded").wait_for()
-        page.locator(".slider-wrap img").nth(1).wait_for()
-        shown = page.locator(".image-frame img").first
-        (tmp_path / "shown.png").write_bytes(page.request.get(shown.get_attribute("src")).body())
-        browser.close()
-    assert faults == []
-    image, source_pose = gallery.person("person05")
-    expected = pipe(image, gallery.pose("person05-view4"), source_pose).images[0]
-    np.testing.assert_array_equal(read(tmp_path / "shown.png"), np.array(expected))
+def test_health_names_models_device_and_load_time(pipes):
+    line = server.health(pipes, 1.23)
+    assert line.startswith("health: ok") and "first" in line and "second" in line
+    assert "device cpu" in line and "1.2 s" in line and len(line.splitlines()) == 1
 
 
-def elsewhere(url: str, host: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != host
+def test_models_of_several_sizes_are_refused(pipes, tiny_pipe):
+    with pytest.raises(ValueError, match="one size"):
+        Models({"first": pipes["first"], "tiny": tiny_pipe})

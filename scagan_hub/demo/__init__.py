@@ -1,0 +1,13 @@
+"""The demo: what `app.py` serves.
+
+people.py, poses.py, skeleton.py    what visitors choose and pull
+requests.py                         what a request means: a source and a target
+drawing.py                          the road from these to a picture, with what was seen on the way
+transfer.py, compare.py, animate.py, figures.py    a tab each
+advice.py                           lines that help
+models.py, server.py, page.py       the models, what a public server needs, and the page
+"""
+
+from .page import LAUNCH, build_demo
+
+__all__ = ["LAUNCH", "build_demo"]

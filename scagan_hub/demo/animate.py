@@ -1,0 +1,133 @@
+"""The tab that moves a person: a bundled movement, key poses made with the skeleton, or a JSON, as a film."""
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import gradio as gr
+import torch
+
+from .. import motion
+from ..pose import Pose
+from ..video import write_animation
+from .drawing import picture_of
+from .models import Models
+from .people import QUIET, People
+from .requests import MAX_SEED, read_source, whole
+from .server import on_gpu, passing_file, polite
+from .skeleton import SkeletonEditor, laid_over
+from .strips import figure, film, strip
+from .transfer import Settings
+
+MOVEMENTS = {"Walk": "walk", "Turn": "turn", "Wave": "wave"}
+KEYS, FILE = "Key poses", "JSON file"
+MAX_FRAMES, MAX_KEYS = 96, 12
+FILMS = {"concurrency_id": "films", "concurrency_limit": 1, "api_visibility": "private"}
+
+
+class Choice(NamedTuple):
+    """What to film, in the order of `_film`."""
+
+    movement: gr.Radio
+    keys: gr.State
+    file: gr.File
+    frames: gr.Slider
+    fps: gr.Slider
+    format: gr.Radio
+
+
+def animate_tab(tab: gr.Tab, models: Models, people: People, settings: Settings):
+    """The tab's components and events."""
+    with gr.Row():
+        with gr.Column(scale=5, min_width=300):
+            movement = gr.Radio([*MOVEMENTS, KEYS, FILE], value="Walk", label="Movement")
+            with gr.Column(visible=False) as keyed:
+                editor = SkeletonEditor(label="Skeleton")
+                with gr.Row():
+                    add = gr.Button("Add this pose", size="sm")
+                    clear = gr.Button("Start over", size="sm")
+                shown_keys = gr.HTML("<p>Pull the skeleton into a pose and add it; two make a movement.</p>")
+            file = gr.File(label="JSON list of poses", file_types=[".json"], height=140, visible=False)
+            with gr.Row():
+                frames = gr.Slider(2, MAX_FRAMES, 24, step=1, label="Pictures")
+                fps = gr.Slider(2, 24, 12, step=1, label="A second")
+                format_ = gr.Radio(["MP4", "WebP"], value="MP4", label="Format")
+            with gr.Row():
+                start = gr.Button("Animate", variant="primary")
+                stop = gr.Button("Cancel")
+        with gr.Column(scale=4, min_width=280):
+            shown = gr.HTML(film(None), elem_classes="film")
+            progress = gr.Markdown(elem_classes="quiet")
+    keys = gr.State([])
+    choice = Choice(movement, keys, file, frames, fps, format_)
+    _key_events(tab, models, people, movement, keyed, file, editor, add, clear, keys, shown_keys)
+
+    @on_gpu
+    def animate(person, photo, whose, seed, model, precision, *chosen):
+        with polite(photo, chosen[2]):
+            source = read_source(person, photo, whose)
+            pipe = models.get(model, precision)
+            yield from _film(pipe, source, whole(seed, "seed", 0, MAX_SEED), *chosen)
+
+    inputs = [people.name, people.photo.file, people.photo.whose, *settings, *choice]
+    running = start.click(animate, inputs, [shown, progress], show_progress="hidden", **FILMS)
+    stopped = stop.click(None, cancels=[running], **QUIET)
+    stopped.then(lambda: "Cancelled.", None, progress, **QUIET)
+
+
+def _key_events(tab, models, people, movement, keyed, file, editor, add, clear, keys, shown):
+    @on_gpu
+    def lay(movement, person, photo, whose):
+        if movement != KEYS:
+            return gr.skip()
+        with polite(photo):
+            source = read_source(person, photo, whose)
+            encoded = models.get().encode(source.image, source.pose)
+        return laid_over(picture_of(encoded.image), encoded.poses[0])
+
+    def keep(value, kept):
+        with polite():
+            if len(kept) == MAX_KEYS:
+                raise ValueError(f"a movement has at most {MAX_KEYS} key poses; start over or animate these")
+            pose = Pose.from_dict(value)
+        kept = [*kept, pose]
+        return kept, strip([figure(key.draw(), f"{i}") for i, key in enumerate(kept, 1)], "keys")
+
+    def offer(movement):
+        return gr.Column(visible=movement == KEYS), gr.File(visible=movement == FILE)
+
+    movement.change(offer, movement, [keyed, file], **QUIET)
+    inputs = [movement, people.name, people.photo.file, people.photo.whose]
+    gr.on([movement.change, tab.select], lay, inputs, editor, **FILMS)
+    add.click(keep, [editor, keys], [keys, shown], api_visibility="private", show_progress="hidden")
+    clear.click(lambda: ([], ""), None, [keys, shown], **QUIET)
+
+
+def _film(pipe, source, seed: int, movement, keys, file, frames, fps, format_) -> Iterator[tuple[str, str]]:
+    """What is shown while the film is made, picture by picture, and the film."""
+    poses, frames = _poses(movement, keys, file, whole(frames, "pictures", 2, MAX_FRAMES)), []
+    encoded = pipe.encode(source.image, source.pose)
+    started = time.perf_counter()
+    for i, pose in enumerate(poses, 1):
+        (picture,) = pipe(encoded, pose, generator=torch.Generator().manual_seed(seed)).images
+        frames.append(picture)
+        rate = i / (time.perf_counter() - started)
+        yield film(picture), f"Picture {i} of {len(poses)}, {rate:.1f} a second"
+    suffix = f".{format_.lower()}"
+    with passing_file(suffix) as path:
+        write_animation(frames, path, fps)
+        content = path.read_bytes()
+    yield film(content, suffix), f"{len(frames)} pictures, {rate:.1f} a second on {pipe.device.type}"
+
+
+def _poses(movement: str, keys: list[Pose], file: str | None, frames: int) -> list[Pose]:
+    if movement == KEYS:
+        return motion.in_betweens(keys, frames)
+    if movement != FILE:
+        return motion.motion(MOVEMENTS.get(movement, movement), frames)
+    if not file:
+        raise ValueError("no movement: give a JSON file with a list of poses")
+    poses = motion.read_motion(file)
+    if len(poses) > MAX_FRAMES:
+        raise ValueError(f"a film has at most {MAX_FRAMES} pictures, got {len(poses)} poses; leave some out")
+    return poses

@@ -1,0 +1,30 @@
+"""Figures of one picture against the true one, under their protocol's name."""
+
+import numpy as np
+from PIL import Image
+
+from .. import evaluation
+
+PROTOCOL = "unpadded"
+METRICS = {"SSIM": evaluation.ssim, "L1": evaluation.l1, "PSNR": evaluation.psnr}
+BEST = {"SSIM": max, "L1": min, "PSNR": max}
+UNMEASURED = "No true picture of this person in this pose is known, so nothing is measured."
+
+
+def measured(picture: Image.Image, truth: Image.Image) -> dict[str, float]:
+    """Every metric of a pair of RGB pictures of one size."""
+    pair = np.array([picture]), np.array([truth])
+    return {name: float(metric(*pair, PROTOCOL)[0]) for name, metric in METRICS.items()}
+
+
+def written(metric: str, value: float) -> str:
+    return f"{value:.1f} dB" if metric == "PSNR" else f"{value:.3f}"
+
+
+def sentence(picture: Image.Image, truth: Image.Image | None) -> str:
+    """The figures of a picture in a line of Markdown, where the true one is known and of its size."""
+    if truth is None or truth.size != picture.size:
+        return UNMEASURED
+    figures = " · ".join(f"{name} **{written(name, value)}**" for name, value in measured(picture, truth).items())
+    width, height = picture.size
+    return f"{figures}, measured on this picture and the true one (protocol `{PROTOCOL}`, {height} x {width})."

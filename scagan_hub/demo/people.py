@@ -1,0 +1,93 @@
+"""Choosing a person: one of the bundled people, or somebody in a photo."""
+
+from typing import NamedTuple
+
+import gradio as gr
+from gradio.events import Dependency
+from PIL import Image
+
+from .. import gallery
+from ..photo import fit_photo, open_image
+from .requests import NOBODY
+from .server import DETECTOR, number, polite, upload
+
+# An answer at once, beside the queue; such an event must not fail, or the browser's console says so.
+QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+THUMBNAIL = (88, 128)
+
+
+class Photo(NamedTuple):
+    """An upload, the people in it where there are several, and which of them is meant, from 1."""
+
+    file: gr.Image
+    crowd: gr.Gallery
+    whose: gr.Number
+    given: Dependency
+    chosen: Dependency
+
+
+class People(NamedTuple):
+    """The person's name, or the photo taken in its place; `changed` are the events after which to draw anew."""
+
+    name: gr.Textbox
+    photo: Photo
+    changed: list[Dependency]
+
+
+def choose_person() -> People:
+    names = gallery.people()
+    name = gr.Textbox(names[0], label="Person", visible=False)
+    bundled = choices([(gallery.person(person)[0], person) for person in names], 0, "people")
+    with gr.Accordion("Use a photo of your own", open=False):
+        photo = choose_photo("Photo of one person, from head to feet")
+
+    def choose(event: gr.SelectData):
+        return event.value["caption"], None, gr.Gallery(visible=False)
+
+    def take():
+        return "", gr.Gallery(selected_index=None)
+
+    def default():
+        return names[0], gr.Gallery(selected_index=0), gr.Gallery(visible=False)
+
+    chosen = bundled.select(choose, None, [name, photo.file, photo.crowd], **QUIET)
+    taken = photo.given.success(take, None, [name, bundled], **QUIET)
+    cleared = photo.file.clear(default, None, [name, bundled, photo.crowd], **QUIET)
+    return People(name, photo, [chosen, taken, photo.chosen, cleared])
+
+
+def choose_photo(label: str) -> Photo:
+    """A photo, and where it shows several people the choice of one."""
+    file = upload(label, height=300)
+    crowd = choices([], 0, "crowd", label="Several people: choose one", visible=False)
+    whose = number(1, "Which of the people in the photo, from 1", visible=False)
+    given = file.input(_crowd, file, [crowd, whose], show_progress="hidden", **DETECTOR)
+    chosen = crowd.select(_index, None, whose, **QUIET)
+    return Photo(file, crowd, whose, given, chosen)
+
+
+def choices(pictures: list[tuple[Image.Image, str]], selected: int | None, *classes: str, **options) -> gr.Gallery:
+    """Pictures to choose from, by their names."""
+    options = {"show_label": "label" in options, "elem_classes": ["choices", *classes]} | options
+    return gr.Gallery(
+        pictures, selected_index=selected, allow_preview=False, interactive=False, buttons=[], columns=6, **options
+    )
+
+
+def _crowd(photo: str | None):
+    """The people in a photo to choose from, where there are several."""
+    from ..detect import detect_people
+
+    if not photo:
+        return gr.skip(), gr.skip()
+    with polite(photo):
+        image = open_image(photo)
+        people = detect_people(image)
+        if not people:
+            raise ValueError(NOBODY)
+    crops = [(fit_photo(image, pose, THUMBNAIL)[0], f"somebody {i}") for i, pose in enumerate(people, 1)]
+    return gr.Gallery(crops, selected_index=0, visible=len(crops) > 1), 1
+
+
+def _index(event: gr.SelectData) -> int:
+    return event.index + 1

@@ -1,0 +1,71 @@
+"""Choosing a target pose: a bundled one, from a photo, or an OpenPose JSON. What is chosen last counts."""
+
+from typing import NamedTuple
+
+import gradio as gr
+from gradio.events import Dependency
+from PIL import Image
+
+from .. import gallery
+from .people import QUIET, People, Photo, choices, choose_photo
+
+
+class Poses(NamedTuple):
+    """The pose's name, or the photo or JSON taken in its place; `changed` are the events after which to draw anew."""
+
+    name: gr.Textbox
+    photo: Photo
+    json: gr.File
+    changed: list[Dependency]
+
+
+def choose_pose(people: People) -> Poses:
+    person = gallery.people()[0]
+    name = gr.Textbox(gallery.truths(person)[0], label="Pose", visible=False)
+    with gr.Tabs():
+        with gr.Tab("Bundled"):
+            whose = gr.Markdown(_whose(person), elem_classes="quiet")
+            own = choices(drawn(gallery.truths(person)), 0)
+            gr.Markdown("More poses", elem_classes="quiet")
+            others = choices(drawn([f"{name}-view1" for name in gallery.people()]), None)
+        with gr.Tab("Photo"):
+            photo = choose_photo("Photo of somebody in the pose")
+        with gr.Tab("JSON"):
+            json = gr.File(label="OpenPose JSON of one person (COCO-18 or BODY_25)", file_types=[".json"], height=160)
+
+    changed = [event.then(_follow, [people.name, name], [name, whose, own], **QUIET) for event in people.changed]
+    for chosen, other in ((own, others), (others, own)):
+        changed.append(chosen.select(_choose, None, [name, other, photo.file, photo.crowd, json], **QUIET))
+    changed.append(photo.given.success(_take, None, [name, own, others, json], **QUIET))
+    changed.append(photo.chosen)
+    changed.append(json.upload(_take, None, [name, own, others, photo.file], **QUIET))
+    return Poses(name, photo, json, changed)
+
+
+def drawn(names: list[str]) -> list[tuple[Image.Image, str]]:
+    """Skeletons of bundled poses, to choose from."""
+    return [(gallery.pose(name).draw(), name) for name in names]
+
+
+def _whose(person: str) -> str:
+    return f"Poses of {person}, whose true pictures are known"
+
+
+def _follow(person: str, pose: str):
+    """The person's own poses; one of the former person's own becomes this person's of that number."""
+    if not person:
+        return gr.skip(), "Poses", gr.Gallery(selected_index=None)
+    own = gallery.truths(person)
+    view = pose.partition("-")[2]
+    if f"{person}-{view}" in own:
+        pose = f"{person}-{view}"
+    selected = own.index(pose) if pose in own else None
+    return pose, _whose(person), gr.Gallery(drawn(own), selected_index=selected)
+
+
+def _choose(event: gr.SelectData):
+    return event.value["caption"], gr.Gallery(selected_index=None), None, gr.Gallery(visible=False), None
+
+
+def _take():
+    return "", gr.Gallery(selected_index=None), gr.Gallery(selected_index=None), None
