@@ -133,6 +133,12 @@ def test_market_is_read(tmp_path):
     assert set(data.pairs) == {tuple(MARKET["train"][:2]), tuple(MARKET["train"][1::-1])}
 
 
+def test_pairs_of_another_size_than_asked_for_are_refused_at_construction(tmp_path):
+    write_split(tmp_path, "train", MARKET["train"], "market-", (128, 64))
+    with pytest.raises(ValueError, match="expected 176 x 256 pixels as all images, got 64 x 128"):
+        PosePairs(tmp_path, "train", (256, 176))
+
+
 def test_the_image_size_of_the_people_layout_is_the_images(people):
     assert PosePairs(people, "train").image_size == SIZE
 

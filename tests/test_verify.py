@@ -78,6 +78,13 @@ def test_every_wrong_item_is_named_in_one_pass(damaged, capsys):
     assert f"{len(DAMAGE)} items are wrong: 5 missing, 4 unreadable, 2 unpaired" in err and err.count("\n") == 1
 
 
+def test_where_no_image_can_be_read_every_one_is_named(people):
+    for split in ("train", "test"):
+        for path in (people / split).iterdir():
+            path.write_bytes(b"no picture")
+    assert [fault.kind for fault in verify(people).faults] == ["unreadable"] * 8
+
+
 def test_worker_processes_find_the_same(damaged, monkeypatch):
     monkeypatch.setattr(verifying, "FEW", 0)
     assert found(damaged, image_size=(HEIGHT, WIDTH), processes=2) == DAMAGE

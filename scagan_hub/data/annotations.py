@@ -51,7 +51,7 @@ def read_table(path: Path, columns: tuple[str, ...], delimiter: str) -> list[tup
         ValueError: no such file, not a text, a column is missing, or a line has another number of cells.
     """
     if not path.is_file():
-        raise ValueError(f"no file {path}; a data set folder has it beside its images")
+        raise ValueError(f"no file {path}")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file, delimiter=delimiter, skipinitialspace=True)

@@ -28,7 +28,7 @@ class PosePairs(Dataset):
         parsing: whether items have the parsing maps of `{split}_parsing/`, a palette PNG an image, too.
     Raises:
         ValueError: at construction, naming what is wrong: a table or a column is missing, a paired name has no image,
-            no annotation or no parsing map, a pose has no joint or one outside the image.
+            no annotation or no parsing map, the first image has another size, a pose has no joint or one outside.
     """
 
     def __init__(self, root: str | Path, split: str, image_size: tuple[int, int] | None = None, parsing: bool = False):
@@ -42,8 +42,8 @@ class PosePairs(Dataset):
         self.annotations = {names[name]: keypoints for name, keypoints in annotations.items()}
         paired = {name for pair in self.pairs for name in pair}
         self._check_presence(files, paired)
-        size = image_size or files.layout.image_size or read_image(self.images / self.pairs[0][0]).size[::-1]
-        self.image_size = tuple(size)
+        first = read_image(self.images / self.pairs[0][0], image_size or files.layout.image_size)
+        self.image_size = first.size[::-1]
         self._check_keypoints(files, sorted(paired))
 
     def __len__(self) -> int:

@@ -17,7 +17,7 @@ from .annotations import MISSING, read_table
 from .layouts import identity
 
 SIZE = (176, 256)  # width, height
-QUALITY = 95  # of WebP, as small as a tenth of PNG
+QUALITY = 95  # of WebP
 
 ALONE = "no other usable photo of this person to pair it with"
 UNNAMED = "the table of identities doesn't name it"

@@ -90,7 +90,9 @@ def verify(root: str | Path, image_size: tuple[int, int] | None = None, processe
     size = image_size or splits[0].files.layout.image_size or _most(looked)
     for tables, images in zip(splits, looked, strict=True):
         (report.unused if tables.files.layout.selected else report.faults).extend(_unpaired(tables))
-        report.faults.extend([*tables.faults, *_missing(tables), *_damaged(images, size), *_misplaced(tables, size)])
+        report.faults.extend([*tables.faults, *_missing(tables), *_damaged(images, size)])
+        if size is not None:
+            report.faults.extend(_misplaced(tables, size))
         report.looked_at[tables.files.name] = (len(tables.files.files), len(tables.pairs))
     report.faults.extend(_in_both(splits))
     return report
@@ -145,13 +147,13 @@ def _unpaired(tables: _Tables) -> Iterator[Fault]:
         yield Fault("unpaired", tables.item(name), "no pair names it")
 
 
-def _damaged(images: dict[Path, tuple[int, int] | str], size: tuple[int, int]) -> Iterator[Fault]:
+def _damaged(images: dict[Path, tuple[int, int] | str], size: tuple[int, int] | None) -> Iterator[Fault]:
     """Images and parsing maps that cannot be read, or are not of the size (height, width)."""
     for path, found in images.items():
         item = f"{path.parent.name}/{path.name}"
         if isinstance(found, str):
             yield Fault("unreadable", item, found)
-        elif found != tuple(size):
+        elif found != size:
             yield Fault("wrong size", item, f"expected {size[1]} x {size[0]} pixels, got {found[1]} x {found[0]}")
 
 
@@ -166,10 +168,10 @@ def _misplaced(tables: _Tables, size: tuple[int, int]) -> Iterator[Fault]:
             yield Fault("missing", tables.item(names[i]), what)
 
 
-def _most(looked: list[dict]) -> tuple[int, int]:
-    """The size that most images have."""
+def _most(looked: list[dict]) -> tuple[int, int] | None:
+    """The size that most images have, if any can be read."""
     sizes = Counter(found for images in looked for found in images.values() if not isinstance(found, str))
-    return max(sizes, key=sizes.get, default=(0, 0))
+    return max(sizes, key=sizes.get, default=None)
 
 
 def _look_at(files: Split, processes: int | None) -> dict[Path, tuple[int, int] | str]:
@@ -193,6 +195,7 @@ def _size_or_fault(path: Path, parsings: Path) -> tuple[int, int] | str:
 
 def _in_both(splits: list[_Tables]) -> Iterator[Fault]:
     seen = [Counter(identity(name) for name in tables.paired) for tables in splits]
-    for who in sorted(set.intersection(*(set(names) for names in seen))) if len(seen) > 1 else ():
-        where = " and ".join(f"{names[who]} images of {t.files.name}" for names, t in zip(seen, splits, strict=True))
-        yield Fault("in both splits", who, f"one identity in {where}")
+    if len(splits) == 2:
+        for who in sorted(seen[0].keys() & seen[1].keys()):
+            where = [f"{names[who]} images of {tables.files.name}" for names, tables in zip(seen, splits, strict=True)]
+            yield Fault("in both splits", who, f"one identity in {' and '.join(where)}")
