@@ -75,9 +75,12 @@ def picture() -> Image.Image:
 
 @pytest.fixture
 def people(tmp_path) -> Path:
+    return write_people(tmp_path / "people")
+
+
+def write_people(folder: Path) -> Path:
     """Two persons of two views a split: coloured rectangles with a skeleton's keypoints."""
     random = np.random.RandomState(0)
-    folder = tmp_path / "people"
     for split in ("train", "test"):
         (folder / split).mkdir(parents=True)
         annotations, pairs = ["name:keypoints_y:keypoints_x"], ["from,to"]

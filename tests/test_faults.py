@@ -6,7 +6,6 @@ import random
 import re
 import resource
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -14,18 +13,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import TINY, parameters, quick, train, weights
+from tiny_training import (
+    TINY,
+    distance,
+    expected_order,
+    kill_at,
+    parameters,
+    quick,
+    same,
+    save_untrained,
+    train,
+    weights,
+    worker,
+)
 
-from scagan_hub import ScaGan
 from scagan_hub.training import checkpoint
-from scagan_hub.training.components import components
 from scagan_hub.training.config import MODELS, Weights
 from scagan_hub.training.loop import Trainer
 from scagan_hub.training.watch import Stopped
-
-WORKER = Path(__file__).parent / "tiny_training.py"
-DISTRIBUTED = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-ON_CPU = {"ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(autouse=True)
@@ -35,37 +40,7 @@ def tiny(monkeypatch):
 
 @pytest.fixture
 def model(tmp_path) -> Path:
-    """A saved model of untrained nets."""
-    pct_net, is_net, content = components(quick(tmp_path, tmp_path))
-    ScaGan(pct_net.eval(), is_net.eval(), content).save_pretrained(tmp_path / "model")
-    return tmp_path / "model"
-
-
-def worker(runs: list[dict], launcher: list[str]) -> subprocess.Popen:
-    """Processes that do these runs one after another."""
-    root = Path(__file__).parents[1]
-    environment = os.environ | ON_CPU | {"PYTHONPATH": f"{root}{os.pathsep}{WORKER.parent}"}
-    command = [*launcher, str(WORKER), json.dumps(runs)]
-    return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
-
-
-def finish(process: subprocess.Popen) -> None:
-    _, errors = process.communicate(timeout=240)
-    assert process.returncode == 0, errors
-
-
-def kill_at(process: subprocess.Popen, output: Path, step: int) -> None:
-    """SIGKILL to a run and all its processes as soon as its log has come to a step."""
-    log = output / "log.jsonl"
-    while not (log.exists() and len(log.read_text().splitlines()) >= step):
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-
-
-def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+    return save_untrained(tmp_path / "model")
 
 
 def test_a_run_killed_at_a_random_step_and_resumed_ends_as_the_uninterrupted_one(people, tmp_path):
@@ -79,57 +54,6 @@ def test_a_run_killed_at_a_random_step_and_resumed_ends_as_the_uninterrupted_one
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
     steps = [json.loads(line)["step"] for line in (tmp_path / "parts" / "log.jsonl").read_text().splitlines()]
     assert steps == [1, 2, 3, 4, 5, 5, 6, 7, 8, 9, 10, 10]  # a line a step and one a validation, none twice
-
-
-@pytest.mark.distributed
-def test_two_processes_resume_bit_for_bit_and_follow_one_with_the_whole_batch(people, model, tmp_path):
-    def run(output, **settings):
-        return {"data": str(people), "output": str(tmp_path / output), "processes": 2, **settings}
-
-    # Phase `is` with spectral norms; phase `pct` without dropout, whose draws are a process's own.
-    pictures = {"phase": "is", "pct_net": str(model), "discriminator": "patch"}
-    edges = {"phase": "pct", "plain": True}
-    cut = {"steps": 8, "save_every": 3, "log_every": 1}
-    whole = worker([run("is", **pictures), run("pct", **edges), run("whole", **cut), run("parts", **cut)], DISTRIBUTED)
-    kill_at(whole, tmp_path / "parts", step := random.randint(1, 7))
-    finish(worker([run("parts", resume="latest", **cut)], DISTRIBUTED))
-    read = lambda output, what="parameters": torch.load(tmp_path / output / f"{what}.pt")  # noqa: E731
-    assert same(read("whole"), read("parts")), f"killed at step {step}"
-    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
-
-    pictures |= {"pct_net": model, "batch_size": 4}  # all of the two processes' batches at once
-    edges = {"phase": "pct", "accumulate": 2}  # BatchNorm sees what it saw there
-    for name, settings, plain in (("is", pictures, False), ("pct", edges, True)):
-        config = quick(people, tmp_path / f"one_{name}", **settings)
-        start, one = parameters(Trainer(config)), train(config, plain)
-        assert distance(read(name, "gradients"), one.gradients) < 1e-4
-        assert distance(read(name), parameters(one), start) < 0.05
-
-    trainer = Trainer(quick(people, tmp_path / "parts", resume="latest", batch_size=3, steps=9))
-    trainer.resume()
-    assert (trainer.record["step"], trainer.record["samples"]) == (8, 32)
-    following = trainer.train_set.pairs
-    names = next(trainer.updates())[0]["names"]
-    assert names == ["->".join(following[i]) for i in expected_order(trainer, 32)[:3]]
-
-
-def expected_order(trainer: Trainer, position: int) -> list[int]:
-    """The pairs of the pass through the data that begins at a position."""
-    epoch = position // len(trainer.train_set)
-    generator = torch.Generator().manual_seed(trainer.config.seed * 1_000_003 + epoch)
-    return torch.randperm(len(trainer.train_set), generator=generator).tolist()
-
-
-def distance(got: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], base: dict | None = None) -> float:
-    """How far `got` is off, as a share of the length of `wanted` (of the way to it from `base`).
-
-    Biases are left aside: before an InstanceNorm their gradients are nothing but rounding, which Adam makes steps of.
-    """
-    assert got.keys() == wanted.keys()
-    names = [name for name, value in wanted.items() if value.ndim > 1]
-    off = torch.cat([(got[name] - wanted[name]).flatten() for name in names])
-    way = torch.cat([(wanted[name] - base[name] if base else wanted[name]).flatten() for name in names])
-    return (off.norm() / way.norm()).item()
 
 
 def test_micro_batches_make_one_batch(people, model, tmp_path):

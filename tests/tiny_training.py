@@ -1,10 +1,14 @@
 """Training runs of tiny nets. As a script, a process of such runs: python tiny_training.py '[{"output": ..., ...}]'
 
-Each run's settings are those of `quick`; `plain` takes the discriminators' dropout out, which each process draws anew.
+Each run's settings are those of `quick`, `plain` and `fault` of `Watched`, and how many processes there must be.
 """
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -13,10 +17,13 @@ from conftest import HEIGHT, WIDTH
 
 from scagan_hub import ScaGan
 from scagan_hub.training.command import typed
+from scagan_hub.training.components import components
 from scagan_hub.training.config import MODELS, TrainConfig
 from scagan_hub.training.loop import Trainer
+from scagan_hub.training.watch import Stopped
 
 SIZE = (HEIGHT, WIDTH)
+ON_CPU = {"ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
 TINY = {
     "content": {"image_size": SIZE, "prior": "aligned", "alignment": "limbs"},
     "pct_net": {"width": 4, "prior_channels": 1, "residual_blocks": 1, "render": "blend"},
@@ -31,11 +38,16 @@ def quick(data: Path, output: Path, **settings) -> TrainConfig:
 
 
 class Watched(Trainer):
-    """Keeps the first update's gradients; with `plain`, its discriminators have no dropout."""
+    """Keeps the first update's gradients.
 
-    def __init__(self, config: TrainConfig, plain: bool = False):
+    Args:
+        plain: leave out the discriminators' dropout, which each process draws anew.
+        fault: "signal" or "nan": what befalls the last process in the second update.
+    """
+
+    def __init__(self, config: TrainConfig, plain: bool = False, fault: str | None = None):
         super().__init__(config)
-        self.gradients, norms = {}, self.nets.norms
+        self.gradients, self.fault, norms = {}, fault, self.nets.norms
 
         def keep_and_go_on():
             if not self.gradients:
@@ -46,6 +58,14 @@ class Watched(Trainer):
         nets = [phase.discriminators for phase in self.nets.phases.values()] if plain else []
         for dropout in (module for net in nets for module in net.modules() if isinstance(module, torch.nn.Dropout)):
             dropout.p = 0.0
+
+    def update(self, batches):
+        if self.record["step"] == 1 and self.accelerator.is_last_process:
+            if self.fault == "signal":
+                os.kill(os.getpid(), signal.SIGTERM)
+            elif self.fault == "nan":
+                batches[0]["target_pose"].fill_(torch.nan)
+        return super().update(batches)
 
 
 def train(config: TrainConfig, plain: bool = False) -> Watched:
@@ -74,13 +94,70 @@ def parameters(trainer: Trainer) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in trained(trainer).items()}
 
 
+def distance(got: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], base: dict | None = None) -> float:
+    """How far `got` is off, as a share of the length of `wanted` (of the way to it from `base`).
+
+    Biases are left aside: before an InstanceNorm their gradients are nothing but rounding, which Adam makes steps of.
+    """
+    assert got.keys() == wanted.keys()
+    names = [name for name, value in wanted.items() if value.ndim > 1]
+    off = torch.cat([(got[name] - wanted[name]).flatten() for name in names])
+    way = torch.cat([(wanted[name] - base[name] if base else wanted[name]).flatten() for name in names])
+    return (off.norm() / way.norm()).item()
+
+
+def expected_order(trainer: Trainer, position: int) -> list[int]:
+    """The pairs of the pass through the data that begins at a position."""
+    epoch = position // len(trainer.train_set)
+    generator = torch.Generator().manual_seed(trainer.config.seed * 1_000_003 + epoch)
+    return torch.randperm(len(trainer.train_set), generator=generator).tolist()
+
+
+def save_untrained(folder: Path) -> Path:
+    """A saved model of untrained nets."""
+    pct_net, is_net, content = components(quick(folder, folder))
+    ScaGan(pct_net.eval(), is_net.eval(), content).save_pretrained(folder)
+    return folder
+
+
+def worker(runs: list[dict], launcher: list[str]) -> subprocess.Popen:
+    """Processes that do these runs one after another."""
+    root = Path(__file__).parents[1]
+    environment = os.environ | ON_CPU | {"PYTHONPATH": f"{root}{os.pathsep}{Path(__file__).parent}"}
+    command = [*launcher, str(Path(__file__)), json.dumps(runs)]
+    return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen) -> None:
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+
+
+def kill_at(process: subprocess.Popen, output: Path, step: int) -> None:
+    """SIGKILL to a run and all its processes as soon as its log has come to a step."""
+    log = output / "log.jsonl"
+    while not (log.exists() and len(log.read_text().splitlines()) >= step):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
 def main() -> None:
     MODELS["demo"] = TINY
     for run in json.loads(sys.argv[1]):
-        processes, plain = run.pop("processes"), run.pop("plain", False)
+        processes, ours = run.pop("processes"), {name: run.pop(name, None) for name in ("plain", "fault")}
         config = quick(**typed(run, "argument"))
-        trainer = train(config, plain)
+        trainer = Watched(config, **ours)
         assert trainer.accelerator.num_processes == processes
+        try:
+            trainer.run()
+        except Stopped as stopped:
+            (config.output / f"stopped_{trainer.accelerator.process_index}").write_text(f"{stopped.status} {stopped}")
         sums = {name: value.double().sum().item() for name, value in parameters(trainer).items()}
         assert all(other == sums for other in gather_object([sums]))  # every process has the same weights
         if trainer.accelerator.is_main_process:

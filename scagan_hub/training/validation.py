@@ -42,6 +42,6 @@ def validate(pipe, data, pairs: int, accelerator) -> tuple[dict[str, float], np.
 
 
 def grid(rows: list[np.ndarray]) -> np.ndarray:
-    """Rows of pictures (H,W,3), in two columns where there are two or more."""
-    half = max(1, len(rows) // 2)
-    return np.concatenate([np.concatenate(rows[i : i + half]) for i in range(0, half * (len(rows) // half), half)], 1)
+    """Rows of pictures (H,W,3) under each other, an even number of them in two columns."""
+    length = len(rows) if len(rows) % 2 else len(rows) // 2
+    return np.concatenate([np.concatenate(rows[i : i + length]) for i in range(0, len(rows), length)], axis=1)
