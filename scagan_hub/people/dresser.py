@@ -4,9 +4,12 @@ import numpy as np
 
 from . import colours, wardrobe
 from .body import Assets, Skeleton, normals
-from .mesh import Piece
+from .mesh import Piece, halves
 from .raster import CUTOUT, HASHED, OPAQUE
 from .shading import EYE, HAIR, MATERIAL, SKIN
+
+SHARE_PLAIN = {"top": 0.5, "bottom": 0.88}  # of cloth that may have a pattern
+SOCK_VERTICES = 144  # by which the socks that shoes come with are known among their components
 
 
 def _material(**values) -> np.void:
@@ -15,9 +18,6 @@ def _material(**values) -> np.void:
     for name, value in (defaults | values).items():
         material[name] = value
     return material
-
-
-SHARE_PLAIN = {"top": 0.5, "bottom": 0.88}
 
 
 class Dresser:
@@ -33,9 +33,8 @@ class Dresser:
         cloth, looks = {}, {}
         for kind in outfit.kinds():
             cloth[kind] = _material(specular=0.012, gloss=12, softness=self.rng.uniform(0.7, 1.3))
-            plain = (
-                1.0 if outfit.patterned(kind) or len(looks) and "plain" not in looks["bottom"] else SHARE_PLAIN[kind]
-            )
+            below = looks.get("bottom", "plain")  # one pattern is enough
+            plain = SHARE_PLAIN[kind] if "plain" in below and not outfit.has_pattern(kind) else 1.0
             looks[kind] = f"{dyes[kind]} {colours.dye(self.rng, cloth[kind], dyes[kind], plain)}"
         if len(set(dyes.values())) == 1 and len(looks) == 2:
             cloth["top"], looks["top"] = cloth["bottom"], looks["bottom"]
@@ -48,7 +47,7 @@ class Dresser:
 
     def _worn(self, garment: wardrobe.Worn, cloth: dict) -> None:
         assets, name = self.assets, garment.name
-        placed, rest = assets.fit(name, self.body), assets.fit(name, assets.vertices)
+        placed, rest, weights = self._fitted(name)
         faces, component = assets.item(name, "faces"), assets.item(name, "component")
         low = _of_the_bottom(rest[:, 1], component)
         hides, hider = assets.hidden_by(name)
@@ -58,10 +57,12 @@ class Dresser:
             own = chosen[component[faces[:, 0]]]
             self.hidden[hides[chosen[hider]]] = True
             push = 0.10 if kind == "top" else 0.0
-            out = push * normals(placed, _halves(faces[own])) * np.clip(2.2 - rest[:, 1:], 0.35, 1)[:, :1]
-            self._add_item(kind, name, placed + out * (np.abs(rest[:, :1]) < 2.6), rest, own, cloth[kind])
+            out = push * normals(placed, halves(faces[own])) * np.clip(2.2 - rest[:, 1:], 0.35, 1)[:, :1]
+            placed_out = placed + out * (np.abs(rest[:, :1]) < 2.6)
+            self._add_item(kind, name, (placed_out, rest, weights), own, cloth[kind])
 
-    def _add_item(self, kind: str, name: str, placed, rest, own, material) -> None:
+    def _add_item(self, kind: str, name: str, fitted: tuple, own: np.ndarray, material) -> None:
+        """The faces `own` (a mask) of an item, as cloth."""
         assets = self.assets
         printed = kind != "top" or name in wardrobe.PATTERNED or self.rng.random() < 0.25
         strength = 0.6 if printed else 0.12
@@ -69,15 +70,11 @@ class Dresser:
             strength *= 0.4
         uv, face_uv = assets.item(name, "uv"), assets.item(name, "face_uv")[own]
         roles = assets.items[name]["textures"]
-        texture = _detail(
-            assets, roles, uv[np.unique(face_uv)], strength, 2.2 if name in wardrobe.WITH_SHIRT else np.inf
-        )
+        white = 2.2 if name in wardrobe.WITH_SHIRT else np.inf
+        texture = _detail(assets, roles, uv[np.unique(face_uv)], strength, white)
         normal_map = assets.texture(roles["normal"]) if "normal" in roles else None
         faces = assets.item(name, "faces")[own]
-        weights = assets.item_weights(name)
-        self.pieces.append(
-            Piece(kind, placed, rest, weights, faces, uv, face_uv, material, texture, normal_map, hanging=0.02)
-        )
+        self.pieces.append(Piece(kind, *fitted, faces, uv, face_uv, material, texture, normal_map, hanging=0.02))
 
     def _cut(self, cut: wardrobe.Cut, material) -> None:
         assets = self.assets
@@ -87,7 +84,7 @@ class Dresser:
         rest, placed = assets.vertices[own], self.body[own].astype(np.float64)
         skirt = cut.group == "helper-skirt"
         sleeves = 0.09 * cut.loose * assets.share("upperarm02", "lowerarm")[own, None]
-        placed += (cut.push + sleeves) * normals(placed, _halves(local))
+        placed += (cut.push + sleeves) * normals(placed, halves(local))
         if cut.loose:
             placed = wardrobe.loosen(Skeleton(assets, self.body), placed, rest, assets.weights[own], cut.loose)
         plain = np.full((512, 512, 4), 2 / 3, np.float32)
@@ -109,22 +106,18 @@ class Dresser:
     def shoes(self, name: str, bare_legs: bool) -> bool:
         """Shoes, and socks where they show; returns whether there are socks."""
         assets, rng = self.assets, self.rng
-        placed, rest = assets.fit(name, self.body), assets.fit(name, assets.vertices)
+        fitted = self._fitted(name)
         component = assets.item(name, "component")[assets.item(name, "faces")[:, 0]]
-        sock = np.isin(component, np.flatnonzero(np.bincount(assets.item(name, "component")) == 144))
+        sock = np.isin(component, np.flatnonzero(np.bincount(assets.item(name, "component")) == SOCK_VERTICES))
         socks = bool(sock.any()) and bare_legs and rng.random() < 0.4
-        colour = str(
-            rng.choice(
-                ["white", "white", "black", "black", "charcoal", "chocolate", "camel", "navy", "burgundy", "grey"]
-            )
-        )
+        colour = str(rng.choice(colours.SHOES))
         leather = _material(specular=0.05, gloss=30, softness=0.0)
         colours.dye(rng, leather, colour, plain=1.0)
-        self._add_item("shoes", name, placed, rest, ~sock, leather)
+        self._add_item("shoes", name, fitted, ~sock, leather)
         if socks:
             wool = _material(specular=0.0, softness=0.6)
             colours.dye(rng, wool, str(rng.choice(["white", "black", "grey"])), plain=1.0)
-            self._add_item("socks", name, placed, rest, sock, wool)
+            self._add_item("socks", name, fitted, sock, wool)
         hides = assets.item(name, "hides")
         self.hidden[hides if socks else hides[assets.vertices[hides, 1] < -7.35]] = True
         return socks
@@ -136,11 +129,7 @@ class Dresser:
         pick = "grey" if age == "old" else str(rng.choice(names[:6] if ancestry == "caucasian" else names[:3]))
         colour = np.array(colours.HAIR_COLOURS[pick]) * rng.uniform(0.8, 1.2)
         name = str(rng.choice(wardrobe.HAIR[sex]))
-        placed, rest, weights = (
-            assets.fit(name, self.body),
-            assets.fit(name, assets.vertices),
-            assets.item_weights(name),
-        )
+        placed, rest, weights = self._fitted(name)
         centre = placed[:, :1].mean()
         placed[:, 0] = centre + (placed[:, 0] - centre) * rng.uniform(0.98, 1.06)
         chin = 6.4 + self.body[:, 1].max() - assets.vertices[:, 1].max()
@@ -168,12 +157,10 @@ class Dresser:
         self._piece("eye", "low-poly", *self._fitted("low-poly"), eye, assets.texture(f"low-poly_{eyes}"))
         return name + (" mirrored" if mirrored else ""), pick
 
-    def _fitted(self, name: str) -> tuple:
-        return (
-            self.assets.fit(name, self.body),
-            self.assets.fit(name, self.assets.vertices),
-            self.assets.item_weights(name),
-        )
+    def _fitted(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """An item's vertices on this body and on the base mesh, and its skin weights."""
+        assets = self.assets
+        return assets.fit(name, self.body), assets.fit(name, assets.vertices), assets.item_weights(name)
 
     def _piece(self, kind, name, placed, rest, weights, material, texture) -> None:
         item = self.assets.item
@@ -203,10 +190,6 @@ def _of_the_bottom(height: np.ndarray, component: np.ndarray) -> np.ndarray:
     trousers = np.array([lowest < -3 for lowest, _ in span])
     shirt = np.array([highest > 2.05 and lowest > 1 for lowest, highest in span])
     return np.array([highest < 2.05 for _, highest in span]) | (trousers & shirt.any())
-
-
-def _halves(faces: np.ndarray) -> np.ndarray:
-    return np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]])
 
 
 def _other_side(bones: dict[str, int]) -> list[int]:

@@ -9,8 +9,8 @@ from .body import Assets, Skeleton
 
 CLASS = {name: i for i, name in enumerate(PARSING)}
 FOLDING = [f"{part}.{side}" for part in ("lowerarm01", "lowerleg01", "upperleg01") for side in "LR"]
-ARM_BONES = ("clavicle", "shoulder01", "upperarm", "lowerarm", "wrist", "finger", "metacarpal")
-CHEST, HIPS = 1, 2  # skin that is never shown
+ARM_BONES = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")
+CHEST, HIPS = 1, 2  # skin that clothes must cover
 
 
 @dataclass
@@ -66,8 +66,8 @@ def join(assets: Assets, pieces: list[Piece]) -> Mesh:
     cut = np.concatenate([np.ones(len(p.vertices)) if p.cut is None else p.cut for p in pieces]).astype(np.float32)
     hanging = np.concatenate([np.full(len(p.vertices), p.hanging) for p in pieces])
     inner = np.concatenate([np.full(len(p.vertices), p.kind in ("bottom", "skin")) for p in pieces])
-    kept = (cut[triangles] > 0).any(1)
-    triangles, uv, material = triangles[kept], uv[kept], material[kept]
+    whole = (cut[triangles] > 0).any(1)
+    triangles, uv, material = triangles[whole], uv[whole], material[whole]
     limbs = Limbs(assets)
     part, along = limbs.locate(rest, weights)
     part[np.repeat([p.flared for p in pieces], [len(p.vertices) for p in pieces])] = Limbs.SKIRT
@@ -105,8 +105,7 @@ def join(assets: Assets, pieces: list[Piece]) -> Mesh:
 
 
 def _triangles(piece: Piece, start: int) -> tuple[np.ndarray, np.ndarray]:
-    corners = np.concatenate([piece.faces[:, [0, 1, 2]], piece.faces[:, [0, 2, 3]]])
-    uv = np.concatenate([piece.face_uv[:, [0, 1, 2]], piece.face_uv[:, [0, 2, 3]]])
+    corners, uv = halves(piece.faces), halves(piece.face_uv)
     real = (corners[:, 0] != corners[:, 2]) & (corners[:, 1] != corners[:, 2])
     return corners[real] + start, piece.uv[uv[real]]
 
@@ -141,10 +140,19 @@ def _labels(kinds, material, centre, weights, triangles, limbs) -> tuple[np.ndar
     face = (centre[:, 1] > 5.8) & (np.abs(centre[:, 0]) < 1.6)
     label[skin & face] = CLASS["face"]
     label[skin & on_arm & (np.abs(centre[:, 0]) > 1.7)] = CLASS["arms"]
-    trunk = skin & (np.abs(centre[:, 0]) < 1.7)
-    chest = trunk & (centre[:, 1] > 3.3) & (centre[:, 1] < 4.3)
-    hips = trunk & (centre[:, 1] > -0.7) & (centre[:, 1] < 0.6)
-    return label, (CHEST * chest + HIPS * hips).astype(np.uint8)
+    return label, np.where(skin, private_parts(centre), 0).astype(np.uint8)
+
+
+def private_parts(centre: np.ndarray) -> np.ndarray:
+    """(T,) CHEST, HIPS or 0 of triangles of the skin by their centres on the base mesh."""
+    x, y, _ = centre.T
+    chest, hips = (y > 3.3) & (y < 4.3), (y > -0.7) & (y < 0.6)
+    return np.where(np.abs(x) < 1.7, CHEST * chest + HIPS * hips, 0)
+
+
+def halves(quads: np.ndarray) -> np.ndarray:
+    """(2F,3) triangles of (F,4) quads."""
+    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
 class Limbs:
@@ -157,7 +165,7 @@ class Limbs:
         self.joints, self.bones = assets.rest_joints, assets.bones
 
     def arm_share(self, weights) -> np.ndarray:
-        return weights[:, [i for name, i in self.bones.items() if name.startswith(ARM_BONES[2:])]].sum(1)
+        return weights[:, [i for name, i in self.bones.items() if name.startswith(ARM_BONES)]].sum(1)
 
     def locate(self, rest, weights) -> tuple[np.ndarray, np.ndarray]:
         """(N,) TORSO, ARM or LEG, and (N,) dm along: down the arm from the shoulder, height elsewhere."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .body import normals, rotation
-from .mesh import CHEST, HIPS, bend_angles
+from .mesh import bend_angles
 from .person import Person
 from .raster import box_blur, cover, depth_map, pixels
 from .shading import shade
@@ -38,13 +38,12 @@ class Picture:
 
     def annotation(self) -> tuple[list[int], list[int]]:
         """y and x of the keypoints, -1 for those outside the picture and for points of the face that are hidden."""
-        missing = [
-            k[2] == OUTSIDE or (n in FACE and k[2] == HIDDEN) for n, k in zip(KEYPOINTS, self.keypoints, strict=True)
-        ]
-        columns = [
-            [-1 if gone else int(k[axis]) for gone, k in zip(missing, self.keypoints, strict=True)] for axis in (1, 0)
-        ]
-        return columns[0], columns[1]
+        rows, columns = [], []
+        for name, (x, y, seen) in zip(KEYPOINTS, self.keypoints, strict=True):
+            missing = seen == OUTSIDE or (name in FACE and seen == HIDDEN)
+            rows.append(-1 if missing else int(y))
+            columns.append(-1 if missing else int(x))
+        return rows, columns
 
 
 def render(person: Person, pose: dict, view: View, studio: Studio, size=(256, 176), samples=SAMPLES) -> Picture:
@@ -154,42 +153,3 @@ def _developed(linear: np.ndarray) -> np.ndarray:
     """uint8 sRGB of linear light; what is brighter than paper white is rolled off."""
     soft = np.where(linear > 0.75, 0.75 + 0.25 * np.tanh((linear - 0.75) / 0.25), linear)
     return (np.clip(soft, 0, 1).astype(np.float32) ** np.float32(1 / 2.2) * 255 + 0.5).astype(np.uint8)
-
-
-def bare_shares(person: Person, rows: int = 128) -> tuple[float, float]:
-    """Shares of chest and hips that no garment covers, from all four sides at rest."""
-    mesh, assets = person.mesh, person.skeleton.assets
-    faces = assets.arrays["faces"][assets.group("body")]
-    body = np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]]).astype(np.int32)
-    centre = assets.vertices[body].mean(1)
-    trunk = np.abs(centre[:, 0]) < 1.7
-    naked = np.where(trunk & (centre[:, 1] > 3.3) & (centre[:, 1] < 4.3), CHEST, 0)
-    naked = np.where(trunk & (centre[:, 1] > -0.7) & (centre[:, 1] < 0.6), HIPS, naked)
-    shown, whole = np.zeros(3), np.zeros(3)
-    for yaw in (0, 90, 180, 270):
-        for vertices, triangles, bare, total in (
-            (mesh.vertices, mesh.triangles, mesh.bare, shown),
-            (person.body.astype(np.float32), body, naked, whole),
-        ):
-            turned = vertices @ rotation([0, 1, 0], yaw).T.astype(np.float32)
-            scale = np.float32(rows / 20)
-            points = turned * np.float32([1, -1, -1]) * scale + np.float32([rows / 2, rows / 2, 0])
-            zero = np.zeros(len(vertices), np.float32)
-            if vertices is mesh.vertices:
-                fields = (
-                    mesh.uv,
-                    mesh.material,
-                    mesh.materials["alpha_mode"],
-                    mesh.textures,
-                    mesh.cut,
-                    mesh.bias * scale,
-                )
-            else:
-                count = len(triangles)
-                fields = (
-                    np.zeros((count, 3, 2), np.float32), np.zeros(count, np.int32), np.zeros(1, np.int32),
-                    mesh.textures, zero + 1, zero,
-                )  # fmt: skip
-            winner = cover(points.astype(np.float32), triangles, *fields, rows, rows)[1]
-            total += np.bincount(bare[winner[winner >= 0]], minlength=3)
-    return shown[CHEST] / whole[CHEST], shown[HIPS] / whole[HIPS]

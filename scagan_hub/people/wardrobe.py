@@ -30,14 +30,8 @@ HAIR = {
     "female": ["bob01", "bob02", "braid01", "long01", "ponytail01", "short04", "afro01"],
 }
 SHORT_LEGS = ("female_casualsuit02", "female_elegantsuit01")  # their bottoms end above the ankle
-
-
-PATTERNED = (
-    "female_elegantsuit01",
-    "male_casualsuit04",
-    "male_casualsuit01",
-    "male_elegantsuit01",
-)  # tops with their own
+# Tops whose texture has a pattern, or whose make wants none.
+PATTERNED = ("female_elegantsuit01", "male_casualsuit04", "male_casualsuit01", "male_elegantsuit01")
 
 
 @dataclass
@@ -73,9 +67,9 @@ class Outfit:
         worn = {garment.kind for garment in self.garments}
         return [kind for kind in ("bottom", "top") if worn & {kind, "all"}]
 
-    def patterned(self, kind: str) -> bool:
-        """Whether the cloth of a kind has a pattern of its own, or a cut that wants none."""
-        return any(garment.name in PATTERNED and garment.kind != "bottom" for garment in self.garments if kind == "top")
+    def has_pattern(self, kind: str) -> bool:
+        """Whether the top is one of PATTERNED."""
+        return kind == "top" and any(g.name in PATTERNED and g.kind != "bottom" for g in self.garments)
 
     def names(self) -> list[str]:
         return [f"{g.name} {g.kind}" if isinstance(g, Worn) else g.name for g in self.garments]
@@ -101,6 +95,10 @@ def choose(assets, rng, sex: str, held_out: bool) -> Outfit:
         bare_legs = bottom.name in SHORT_LEGS
     top = tailor.top(rng, sex) if rng.random() < 0.5 else Worn(str(rng.choice(TOPS[sex])), "top")
     return Outfit([bottom, top], bare_legs)
+
+
+SLEEVES = {"sleeveless": (-0.02, 0.03), "short": (0.24, 0.42), "half": (0.55, 0.75), "long": (0.93, 0.98)}
+LEGS = {"shorts": (-3.4, -1.8), "cropped trousers": (-6.2, -5.0), "trousers": (-7.5, -7.2)}
 
 
 class Tailor:
@@ -130,11 +128,8 @@ class Tailor:
         return np.minimum.reduce([self.y - hem, on_arm, 5.95 - self.y, neckline])
 
     def _sleeve(self, rng, shares) -> tuple[str, float]:
-        name = str(rng.choice(["sleeveless", "short", "half", "long"], p=shares))
-        low, high = {"sleeveless": (-0.02, 0.03), "short": (0.24, 0.42), "half": (0.55, 0.75), "long": (0.93, 0.98)}[
-            name
-        ]
-        return name, rng.uniform(low, high)
+        name = str(rng.choice(list(SLEEVES), p=shares))
+        return name, rng.uniform(*SLEEVES[name])
 
     def top(self, rng, sex: str) -> Cut:
         cropped = sex == "female" and rng.random() < 0.15
@@ -143,15 +138,9 @@ class Tailor:
         vee = rng.uniform(0, 0.9) if sex == "female" else rng.uniform(0, 0.3)
         shape = self._bodice(hem, sleeve, rng.uniform(5.1, 5.6), vee, rng.uniform(0, 0.4) * (sex == "female"))
         label = f"cut {name} {'crop ' if cropped else ''}top"
-        return Cut(
-            label,
-            "top",
-            "helper-tights",
-            shape,
-            rng.uniform(0.05, 0.10),
-            hem,
-            rng.uniform(0.5, 1.0) if hem > 0.6 else 1.0,
-        )
+        push = rng.uniform(0.05, 0.10)
+        loose = rng.uniform(0.5, 1.0) if hem > 0.6 else 1.0
+        return Cut(label, "top", "helper-tights", shape, push, hem, loose)
 
     def dress(self, rng) -> Outfit:
         name, sleeve = self._sleeve(rng, [0.42, 0.30, 0.08, 0.2])
@@ -169,9 +158,8 @@ class Tailor:
         return Cut(f"cut {length} skirt", "bottom", "helper-skirt", shape, 0.03, hem)
 
     def legs(self, rng, sex: str) -> Cut:
-        name = str(rng.choice(["shorts", "cropped trousers", "trousers"], p=[0.3, 0.15, 0.55]))
-        low, high = {"shorts": (-3.4, -1.8), "cropped trousers": (-6.2, -5.0), "trousers": (-7.5, -7.2)}[name]
-        hem, waist = rng.uniform(low, high), rng.uniform(1.4, 1.8)
+        name = str(rng.choice(list(LEGS), p=[0.3, 0.15, 0.55]))
+        hem, waist = rng.uniform(*LEGS[name]), rng.uniform(1.4, 1.8)
         shape = np.minimum.reduce([self.y - hem, waist - self.y, np.where(self.arm > 0.02, -1.0, 9.0)])
         loose = rng.uniform(0.6, 1.0) if sex == "male" or rng.random() < 0.5 else 0.0
         name = name if loose else name.replace("trousers", "leggings")
