@@ -22,7 +22,7 @@ def compare_tab(tab: gr.Tab, models: Models, people: People):
     with gr.Row():
         with gr.Column(scale=7, min_width=300):
             gr.Markdown("### A pose whose true picture is known")
-            views = choices(drawn(gallery.truths(gallery.people()[0])), 0)
+            views = choices(drawn(gallery.truths(gallery.people()[0])), 0, "in-row")
             view = gr.Textbox(gallery.truths(gallery.people()[0])[0], visible=False)
             row = gr.HTML()
             told = gr.Markdown(elem_classes="quiet")

@@ -17,7 +17,7 @@ from .transfer import settings_of, transfer_events, transfer_tab
 TITLE = "One photo of a person, any pose"
 INTRODUCTION = f"""
 # {TITLE}
-Choose a person, then choose a pose or pull one with the mouse.
+Choose a person, then choose a pose or pull one with the mouse or a finger.
 """
 ABOUT = """
 The bundled weights were trained on 256 x 176 pictures of **rendered people**. The bundled people are rendered too, but

@@ -37,7 +37,7 @@ class People(NamedTuple):
 def choose_person() -> People:
     names = gallery.people()
     name = gr.Textbox(names[0], label="Person", visible=False)
-    bundled = choices([(gallery.person(person)[0], person) for person in names], 0, "people")
+    bundled = choices([(gallery.person(person)[0], person) for person in names], 0, "in-row")
     with gr.Accordion("Use a photo of your own", open=False):
         photo = choose_photo("Photo of one person, from head to feet")
 

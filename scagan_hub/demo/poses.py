@@ -25,7 +25,7 @@ def choose_pose(people: People) -> Poses:
     with gr.Tabs():
         with gr.Tab("Bundled"):
             whose = gr.Markdown(_whose(person), elem_classes="quiet")
-            own = choices(drawn(gallery.truths(person)), 0)
+            own = choices(drawn(gallery.truths(person)), 0, "in-row")
             gr.Markdown("More poses", elem_classes="quiet")
             others = choices(drawn([f"{name}-view1" for name in gallery.people()]), None)
         with gr.Tab("Photo"):
