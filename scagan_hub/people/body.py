@@ -40,6 +40,16 @@ class Assets:
         with Image.open(self.folder / "textures" / f"{name}.png") as image:
             return np.asarray(image, np.float32) / 255
 
+    @lru_cache(32)  # noqa: B019
+    def skin_colour(self, name: str) -> np.ndarray:
+        """(3,) sRGB, the mean of a skin over the trunk."""
+        body = self.group("body")
+        height = self.vertices[self.arrays["faces"][body], 1].mean(1)
+        u, v = self.arrays["uv"][self.arrays["face_uv"][body[(height > 0) & (height < 5)]]].mean(1).T
+        textures = [self.texture(texture) for texture in self.items[name]["textures"]]
+        size = len(textures[0])
+        return np.mean([t[((1 - v) * size).astype(int), (u * size).astype(int), :3].mean(0) for t in textures], axis=0)
+
     def share(self, *prefixes: str) -> np.ndarray:
         """(V,) how much each vertex of the base mesh belongs to bones of these names."""
         return self.weights[:, [i for name, i in self.bones.items() if name.startswith(prefixes)]].sum(1)

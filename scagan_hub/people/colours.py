@@ -89,6 +89,13 @@ def suit(rng) -> tuple[str, str]:
     return one, one if rng.random() < 0.7 else pair(rng)[1]
 
 
+def like_skin(name: str, skin: np.ndarray) -> bool:
+    """Whether cloth of this colour could be taken for the skin (3,): nearly its hue, and not far in lightness."""
+    colour = np.array((NEUTRALS | DENIMS | ACCENTS)[name])
+    lightness = abs((colour - skin) @ np.array([0.3, 0.59, 0.11]))
+    return bool(np.linalg.norm(colour / colour.sum() - skin / skin.sum()) < 0.055 and lightness < 0.25)
+
+
 def shade_of(rng, name: str) -> np.ndarray:
     """The named colour (3,) sRGB, varied as dyes vary."""
     h, s, v = colorsys.rgb_to_hsv(*(NEUTRALS | DENIMS | ACCENTS)[name])

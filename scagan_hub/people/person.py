@@ -32,8 +32,7 @@ def make_person(assets: Assets, seed: int, held_out: bool = False) -> Person:
     body = _shape(assets, rng, sex, age, ancestry)
     outfit = wardrobe.choose(assets, rng, sex, held_out)
     dresser = Dresser(assets, rng, body)
-    dyes = colours.suit(rng) if outfit.garments[0].name in wardrobe.WITH_SHIRT else colours.pair(rng)
-    looks = dresser.dress(outfit, dict(zip(("top", "bottom"), dyes, strict=True)))
+    looks = dresser.dress(outfit, _dyes(rng, outfit, assets.skin_colour(f"{age}_{ancestry}_{sex}")))
     shoes = str(rng.choice(wardrobe.HELD_OUT_SHOES if held_out else wardrobe.SHOES))
     socks = dresser.shoes(shoes, outfit.bare_legs)
     hair, hair_colour = dresser.head(sex, age, ancestry)
@@ -49,6 +48,15 @@ def make_person(assets: Assets, seed: int, held_out: bool = False) -> Person:
         "hair_colour": hair_colour,
     }
     return Person(about, join(assets, dresser.pieces), Skeleton(assets, body), body, seed)
+
+
+def _dyes(rng, outfit: wardrobe.Outfit, skin: np.ndarray) -> dict[str, str]:
+    """Names of the colours of top and bottom; none that is worn is like the skin."""
+    draw = colours.suit if outfit.garments[0].name in wardrobe.WITH_SHIRT else colours.pair
+    while True:
+        dyes = dict(zip(("top", "bottom"), draw(rng), strict=True))
+        if not any(colours.like_skin(dyes[kind], skin) for kind in outfit.kinds()):
+            return dyes
 
 
 def _shape(assets: Assets, rng, sex: str, age: str, ancestry: str) -> np.ndarray:
