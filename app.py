@@ -5,10 +5,14 @@ asks nothing of other hosts. The endpoint `/generate` takes what the page takes 
 """
 
 import argparse
+import contextlib
 import os
 import sys
 import time
 from pathlib import Path
+
+with contextlib.suppress(ImportError):  # on ZeroGPU, and there before torch
+    import spaces  # noqa: F401
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 

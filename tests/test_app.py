@@ -2,11 +2,15 @@
 
 import json
 import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
 import pytest
+from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -181,6 +185,39 @@ def test_only_generate_is_open_and_the_queue_is_bounded(demo, client):
     assert names[5:] == ["skeleton", "seed", "model", "precision", "whose", "pose_whose"]
     assert demo._queue.max_size == server.QUEUE
     assert demo.max_file_size == 20 * 1024**2 and not demo.analytics_enabled
+
+
+def test_visitors_get_their_own_pictures_when_they_ask_at_once(demo, pipe):
+    """Each of four, in threads of their own."""
+
+    def ask(name: str) -> bool:
+        picture = Client(demo.local_url, verbose=False).predict(name, f"{name}-view2", api_name="/generate")[0]
+        image, source_pose = gallery.person(name)
+        expected = np.array(pipe(image, gallery.pose(f"{name}-view2"), source_pose).images[0])
+        return np.array_equal(read(picture), expected)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, gallery.people()[:4])) == [True] * 4
+
+
+def test_files_of_visitors_are_deleted_and_those_of_the_page_stay(demo, generate, tmp_path):
+    assert demo.delete_cache == (server.HOUR, server.HOUR)
+    gallery.person("person04")[0].resize((352, 512)).save(tmp_path / "mine.jpg")
+    generate(pose="person01-view2", photo=handle_file(tmp_path / "mine.jpg"))
+    written = {file for files in demo.temp_file_sets for file in files}
+    kept = set().union(*(block.keep_in_cache for block in demo.blocks.values() if hasattr(block, "keep_in_cache")))
+    assert any(file.endswith("mine.jpg") for file in written)
+    delete_files_created_by_app(demo, age=0)
+    left = {file for file in written if Path(file).exists()}
+    assert left <= kept and len(left) >= len(gallery.people())
+
+
+def test_a_gpu_is_borrowed_where_spaces_is_installed(monkeypatch):
+    borrowed = []
+    monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=lambda f: borrowed.append(f) or f))
+    assert server.on_gpu(len)("abc") == 3 and borrowed == [len]
+    monkeypatch.setitem(sys.modules, "spaces", None)
+    assert server.on_gpu(max) is max
 
 
 def test_main_says_what_is_wrong_with_the_model(app, tmp_path, capsys):

@@ -266,3 +266,5 @@ def test_on_a_phone_by_touch(visit):
         page.get_by_role("tab", name=tab).click()
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]
+    page.get_by_text("Published: Table 1 of the paper").wait_for()
+    assert page.get_by_text("Nothing was measured on these weights").count() == 2

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from scagan_hub import gallery
+from scagan_hub.demo import server
 
 TIMEOUT = 60  # seconds
 LEAKS = re.compile(r"/tmp|/root|/home|/usr|site-packages|gradio[/\\]|Traceback|\.py\b|File \"", re.IGNORECASE)
@@ -233,6 +234,20 @@ def test_an_upload_beyond_the_limit_is_refused(demo, honest):
         f"{demo.local_url}gradio_api/upload", files={"files": ("big.png", bytes(21 * 1024**2))}, timeout=TIMEOUT
     )
     assert answer.status_code == 413 and not LEAKS.search(answer.text)
+    honest()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_beyond_the_limit_is_refused(demo, honest, chunked):
+    body = b'{"data": ["' + b"x" * server.BODY + b'"]}'
+    content = (body[i : i + 2**20] for i in range(0, len(body), 2**20)) if chunked else body
+    url = f"{demo.local_url}gradio_api/call/generate"
+    try:
+        answer = httpx.post(url, content=content, headers={"Content-Type": "application/json"}, timeout=TIMEOUT)
+    except httpx.TransportError:
+        assert chunked  # the connection was closed while it came in
+    else:
+        assert answer.status_code in (400, 413) and not LEAKS.search(answer.text)
     honest()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from ..pipeline import ScaGan
 from .animate import animate_tab
@@ -11,7 +12,7 @@ from .compare import compare_tab
 from .figures import figures_tab
 from .models import Models
 from .people import choose_person
-from .server import BLOCKS, QUEUE, UPLOAD
+from .server import BLOCKS, QUEUE, UPLOAD, BodyLimit
 from .transfer import settings_of, transfer_events, transfer_tab
 
 TITLE = "One photo of a person, any pose"
@@ -37,6 +38,7 @@ LAUNCH = {
     "footer_links": ["api"],
     "run_history": False,
     "max_file_size": UPLOAD,
+    "app_kwargs": {"middleware": [Middleware(BodyLimit)]},
     "ssr_mode": False,
 }
 

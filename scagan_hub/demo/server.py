@@ -7,15 +7,38 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import gradio as gr
+from starlette.responses import PlainTextResponse
 
 from ..pipeline import ScaGan
 
 QUEUE = 16  # requests that may wait; the next one is asked to come back later
 HOUR = 3600  # seconds: files older than that are deleted, uploaded pictures among them
-UPLOAD = "20mb"
+UPLOAD, BODY = "20mb", 32 * 1024**2  # a file, and a whole request, in bytes
 BLOCKS = {"analytics_enabled": False, "delete_cache": (HOUR, HOUR)}
 DETECTOR = {"concurrency_id": "detector", "concurrency_limit": 1, "api_visibility": "private"}
 NETS = {"concurrency_id": "nets", "concurrency_limit": 1}  # one picture uses every core that there is
+
+
+class BodyLimit:
+    """ASGI middleware: a request of more than `most` bytes is refused while it comes in, before anything is read."""
+
+    def __init__(self, app, most: int = BODY):
+        self.app, self.most = app, most
+
+    async def __call__(self, scope, receive, send):
+        length = dict(scope.get("headers", [])).get(b"content-length", b"0")
+        if scope["type"] == "http" and length.isdigit() and int(length) > self.most:
+            await PlainTextResponse("The request is too large.", 413)(scope, receive, send)
+            return
+        come = 0
+
+        async def counted():
+            nonlocal come
+            message = await receive()
+            come += len(message.get("body", b""))
+            return {"type": "http.disconnect"} if come > self.most else message
+
+        await self.app(scope, counted if scope["type"] == "http" else receive, send)
 
 
 @contextmanager
