@@ -48,6 +48,8 @@ def test_a_run_killed_at_a_random_step_and_resumed_ends_as_the_uninterrupted_one
     run = settings | {"data": str(people), "output": str(tmp_path / "parts"), "processes": 1}
     step = random.randint(1, 9)
     kill_at(worker([run], [sys.executable]), tmp_path / "parts", step)
+    with (tmp_path / "parts" / "log.jsonl").open("a") as log:
+        log.write('{"step": 9, "ho')  # what a kill in the midst of a line leaves
     whole = train(quick(people, tmp_path / "whole", **settings))
     resumed = train(quick(people, tmp_path / "parts", resume="latest", **settings))
     assert same(parameters(whole), parameters(resumed)), f"killed at step {step}"

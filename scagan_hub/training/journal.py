@@ -91,10 +91,6 @@ class Journal:
                 layout = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
                 tracker.log_images({"held_out": grid[None]}, step=step, **layout)
 
-    def say(self, text: str) -> None:
-        if self.main:
-            self.bar.write(text)
-
     def close(self) -> None:
         self.bar.close()
         for tracker in self.accelerator.trackers:
@@ -108,4 +104,12 @@ class Journal:
         if self._log.exists():
             lines = self._log.read_text().splitlines(keepends=True)
             with whole_file(self._log) as path:
-                path.write_text("".join(line for line in lines if json.loads(line)["step"] <= step))
+                path.write_text("".join(line for line in lines if _step(line) <= step))
+
+
+def _step(line: str) -> float:
+    """The step of a line of the log; past all others where a crash or a full disk has cut the line off."""
+    try:
+        return json.loads(line)["step"]
+    except ValueError:
+        return float("inf")
