@@ -19,6 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,9 @@ from .card import write_card
 
 VERSION = 1  # of the pictures: the same version, seed and arguments give the same ones
 SPLITS = ("train", "test", "test-garments")
-RECORDS = ".records"
+RECORDS, NOTE = ".records", "arguments"  # what a run that was stopped goes on from
 PALETTE = (*(0, 0, 0, 90, 60, 30, 250, 200, 160, 220, 40, 40, 40, 80, 220, 60, 180, 60, 250, 170, 90, 200, 120, 60),)
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ATTEMPTS = 5  # persons drawn for a number before giving up on one who is covered
 BARE = 0.25  # the largest share of chest or hips that may be bare; a low neckline and a cropped top have 0.15
 
@@ -69,7 +71,10 @@ def write(folder: Path, arguments: Arguments, workers: int = 1, progress=lambda 
 
     Raises:
         ValueError: the assets cannot be had; `folder` holds something else; `workers` is not positive.
+        ImportError: the extra `people` is not installed.
     """
+    if find_spec("numba") is None:
+        raise ImportError("people are rendered with numba: pip install 'scagan-hub[people]'")
     if workers < 1:
         raise ValueError(f"workers: expected at least 1, got {workers}")
     folder = Path(folder)
@@ -106,21 +111,22 @@ def _workers(count: int):
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
 def _person_name(split: str, number: int) -> str:
     return f"{split}_{number:06d}"
 
 
 def _check_claim(folder: Path, arguments: Arguments) -> None:
     """Refuse a `folder` that is neither new nor the rest of a run with the same arguments."""
-    note = folder / RECORDS / "arguments"
+    note = folder / RECORDS / NOTE
     if note.is_file():
-        if (begun := Arguments(**json.loads(note.read_text()))) != arguments:
-            raise ValueError(f"{folder} was begun with {begun}, not with {arguments}; use those or another folder")
+        if (begun := json.loads(note.read_text())) != _note(arguments):
+            raise ValueError(f"{folder} was begun with {begun}, not {_note(arguments)}; use those or another folder")
     elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise ValueError(f"cannot write {folder}: it exists and is no unfinished data set; give another folder")
+
+
+def _note(arguments: Arguments) -> dict:
+    return {"version": VERSION, **asdict(arguments)}
 
 
 def _claim(folder: Path, arguments: Arguments) -> None:
@@ -128,7 +134,7 @@ def _claim(folder: Path, arguments: Arguments) -> None:
     try:
         for name in (RECORDS, *SPLITS, *(f"{split}_parsing" for split in SPLITS)):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        (folder / RECORDS / "arguments").write_text(json.dumps(asdict(arguments)))
+        (folder / RECORDS / NOTE).write_text(json.dumps(_note(arguments)))
     except OSError as error:
         raise ValueError(f"cannot write {folder}: {error.strerror}; write elsewhere") from error
 

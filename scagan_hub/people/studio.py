@@ -98,30 +98,35 @@ def sample_studio(rng, backdrop: str) -> Studio:
     wall = np.array(colorsys.hsv_to_rgb(*tint)) ** 2.2
     floor = wall * rng.uniform(0.85, 1.0)
     if kind in ("room", *OUTSIDE):
-        floor = (
-            np.array(colorsys.hsv_to_rgb(rng.uniform(0.05, 0.12), rng.uniform(0, 0.4), rng.uniform(0.3, 0.75))) ** 2.2
-        )
-    side, strength = rng.choice([-1, 1]), rng.uniform(0.55, 1.05)
-    key = _direction(side * rng.uniform(15, 60), rng.uniform(25, 55))
-    fill = _direction(-side * rng.uniform(35, 70), rng.uniform(5, 25))
-    rim = _direction(-side * rng.uniform(120, 160), rng.uniform(15, 45))
-    ambient = 0.92 - 0.55 * strength
-    glow = 0.5 * ambient * (0.4 + 0.6 * floor / max(floor.max(), 0.2))
-    colour = np.array([warm, 1, 2 - warm])
-    lights = np.stack([colour * strength, np.full(3, rng.uniform(0.12, 0.3)), np.full(3, rng.uniform(0, 0.35))])
+        earth = rng.uniform(0.05, 0.12), rng.uniform(0, 0.4), rng.uniform(0.3, 0.75)
+        floor = np.array(colorsys.hsv_to_rgb(*earth)) ** 2.2
+    directions, colours = _lights(rng, warm, floor)
     hues = [colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.05, 0.5), rng.uniform(0.15, 0.95)) for _ in range(4)]
     return Studio(
         kind=kind,
         wall=wall,
         floor=floor,
         depth=rng.uniform(8, 25),
-        lights=np.stack([key, fill, rim]),
-        colours=np.concatenate([lights, [np.full(3, ambient), glow]]),
+        lights=directions,
+        colours=colours,
         pool=(rng.normal(0, 4), rng.uniform(6, 14)),
         falloff=rng.uniform(0.0, 0.35) if kind != "white" else rng.uniform(0, 0.06),
         pattern=rng.random((64, 64)),
         hues=np.array(hues) ** 2.2,
     )
+
+
+def _lights(rng, warm: float, floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Key, fill and rim light: the stronger the key, the weaker what comes from all sides."""
+    side, strength = rng.choice([-1, 1]), rng.uniform(0.55, 1.05)
+    key = _direction(side * rng.uniform(15, 60), rng.uniform(25, 55))
+    fill = _direction(-side * rng.uniform(35, 70), rng.uniform(5, 25))
+    rim = _direction(-side * rng.uniform(120, 160), rng.uniform(15, 45))
+    ambient = 0.92 - 0.55 * strength
+    glow = 0.5 * ambient * (0.4 + 0.6 * floor / max(floor.max(), 0.2))
+    lights = [np.array([warm, 1, 2 - warm]) * strength, np.full(3, rng.uniform(0.12, 0.3))]
+    lights += [np.full(3, rng.uniform(0, 0.35)), np.full(3, ambient), glow]
+    return np.stack([key, fill, rim]), np.stack(lights)
 
 
 def _direction(azimuth: float, elevation: float) -> np.ndarray:
