@@ -15,7 +15,7 @@ from .models import Models
 from .people import QUIET, People
 from .requests import MAX_SEED, read_source, whole
 from .server import on_gpu, passing_file, polite
-from .skeleton import SkeletonEditor, laid_over
+from .skeleton import laid_over, skeleton_editor
 from .strips import figure, film, strip
 from .transfer import Settings
 
@@ -36,17 +36,23 @@ class Choice(NamedTuple):
     format: gr.Radio
 
 
+class Keys(NamedTuple):
+    """The key poses: where they are made, kept (`Pose`s, a visitor's own) and shown."""
+
+    group: gr.Column
+    editor: gr.HTML
+    add: gr.Button
+    clear: gr.Button
+    poses: gr.State
+    shown: gr.HTML
+
+
 def animate_tab(tab: gr.Tab, models: Models, people: People, settings: Settings):
     """The tab's components and events."""
     with gr.Row():
         with gr.Column(scale=5, min_width=300):
             movement = gr.Radio([*MOVEMENTS, KEYS, FILE], value="Walk", label="Movement")
-            with gr.Column(visible=False) as keyed:
-                editor = SkeletonEditor(label="Skeleton")
-                with gr.Row():
-                    add = gr.Button("Add this pose", size="sm")
-                    clear = gr.Button("Start over", size="sm")
-                shown_keys = gr.HTML("<p>Pull the skeleton into a pose and add it; two make a movement.</p>")
+            keys = _key_poses()
             file = gr.File(label="JSON list of poses", file_types=[".json"], height=140, visible=False)
             with gr.Row():
                 frames = gr.Slider(2, MAX_FRAMES, 24, step=1, label="Pictures")
@@ -58,9 +64,8 @@ def animate_tab(tab: gr.Tab, models: Models, people: People, settings: Settings)
         with gr.Column(scale=4, min_width=280):
             shown = gr.HTML(film(None), elem_classes="film")
             progress = gr.Markdown(elem_classes="quiet")
-    keys = gr.State([])
-    choice = Choice(movement, keys, file, frames, fps, format_)
-    _key_events(tab, models, people, movement, keyed, file, editor, add, clear, keys, shown_keys)
+    choice = Choice(movement, keys.poses, file, frames, fps, format_)
+    _key_events(tab, models, people, choice, keys)
 
     @on_gpu
     def animate(person, photo, whose, seed, model, precision, *chosen):
@@ -75,7 +80,16 @@ def animate_tab(tab: gr.Tab, models: Models, people: People, settings: Settings)
     stopped.then(lambda: "Cancelled.", None, progress, **QUIET)
 
 
-def _key_events(tab, models, people, movement, keyed, file, editor, add, clear, keys, shown):
+def _key_poses() -> Keys:
+    with gr.Column(visible=False) as group:
+        editor = skeleton_editor()
+        with gr.Row():
+            add, clear = gr.Button("Add this pose", size="sm"), gr.Button("Start over", size="sm")
+        shown = gr.HTML("<p>Pull the skeleton into a pose and add it; two make a movement.</p>")
+    return Keys(group, editor, add, clear, gr.State([]), shown)
+
+
+def _key_events(tab: gr.Tab, models: Models, people: People, choice: Choice, keys: Keys):
     @on_gpu
     def lay(movement, person, photo, whose):
         if movement != KEYS:
@@ -96,11 +110,13 @@ def _key_events(tab, models, people, movement, keyed, file, editor, add, clear, 
     def offer(movement):
         return gr.Column(visible=movement == KEYS), gr.File(visible=movement == FILE)
 
-    movement.change(offer, movement, [keyed, file], **QUIET)
-    inputs = [movement, people.name, people.photo.file, people.photo.whose]
-    gr.on([movement.change, tab.select], lay, inputs, editor, **FILMS)
-    add.click(keep, [editor, keys], [keys, shown], api_visibility="private", show_progress="hidden")
-    clear.click(lambda: ([], ""), None, [keys, shown], **QUIET)
+    choice.movement.change(offer, choice.movement, [keys.group, choice.file], **QUIET)
+    inputs = [choice.movement, people.name, people.photo.file, people.photo.whose]
+    for event in (choice.movement.change, tab.select, *(event.success for event in people.changed)):
+        event(lay, inputs, keys.editor, **FILMS)
+    shown = {"api_visibility": "private", "show_progress": "hidden"}
+    keys.add.click(keep, [keys.editor, keys.poses], [keys.poses, keys.shown], **shown)
+    keys.clear.click(lambda: ([], ""), None, [keys.poses, keys.shown], **QUIET)
 
 
 def _film(pipe, source, seed: int, movement, keys, file, frames, fps, format_) -> Iterator[tuple[str, str]]:

@@ -30,26 +30,22 @@ BODY = {
 }
 
 
-class SkeletonEditor(gr.HTML):
-    """Its value is what `laid_over` makes; `edited` reads what comes back. Emits `input` when a joint is let go."""
+def skeleton_editor() -> gr.HTML:
+    """A component whose value is what `laid_over` makes; `edited` reads what comes back.
 
-    def __init__(self, value: dict | None = None, **kwargs):
-        super().__init__(
-            value,
-            html_template=TEMPLATE,
-            css_template=(FOLDER / "skeleton.css").read_text(encoding="utf-8"),
-            js_on_load=f"const BODY = {json.dumps(BODY)};\n{(FOLDER / 'skeleton.js').read_text(encoding='utf-8')}",
-            apply_default_css=False,
-            **kwargs,
-        )
-
-    def api_info(self) -> dict:
-        return {"type": "object", "description": "a pose as Pose.to_dict gives it: keypoints (18 x, y, c) and size"}
-
-    def example_payload(self):
-        return None
-
-    example_value = example_payload
+    Its event `input` comes when a joint is let go.
+    """
+    script = (FOLDER / "skeleton.js").read_text(encoding="utf-8")
+    editor = gr.HTML(
+        label="Skeleton",
+        html_template=TEMPLATE,
+        css_template=(FOLDER / "skeleton.css").read_text(encoding="utf-8"),
+        js_on_load=f"const BODY = {json.dumps(BODY)};\n{script}",
+        apply_default_css=False,
+    )
+    editor.api_info = lambda: {"type": "object", "description": "a pose as Pose.to_dict gives it"}
+    editor.example_payload = editor.example_value = lambda: None
+    return editor
 
 
 def laid_over(picture: Image.Image, pose: Pose) -> dict:

@@ -13,7 +13,7 @@ from .people import People
 from .poses import Poses, choose_pose
 from .requests import MAX_SEED, Request, Source, Target, truth, whole
 from .server import NETS, number, on_gpu, polite
-from .skeleton import SkeletonEditor, laid_over
+from .skeleton import laid_over, skeleton_editor
 from .strips import figure, json_link, link, notes, strip
 
 
@@ -33,7 +33,7 @@ class Shown(NamedTuple):
     road: gr.HTML
 
 
-def transfer_tab(models: Models, people: People) -> tuple[Poses, SkeletonEditor, Shown, gr.Button]:
+def transfer_tab(models: Models, people: People) -> tuple[Poses, gr.HTML, Shown, gr.Button]:
     """The tab's components; `transfer_events` brings them to life."""
     with gr.Row():
         with gr.Column(scale=5, min_width=300):
@@ -41,7 +41,7 @@ def transfer_tab(models: Models, people: People) -> tuple[Poses, SkeletonEditor,
             poses = choose_pose(people)
         with gr.Column(scale=4, min_width=260):
             gr.Markdown("### Pull the joints")
-            editor = SkeletonEditor(label="Skeleton")
+            editor = skeleton_editor()
             gr.Markdown("Arrow keys move the chosen joint, Delete hides it.", elem_classes="quiet")
         with gr.Column(scale=4, min_width=260):
             gr.Markdown("### The picture")
