@@ -56,7 +56,7 @@ def full_reference(
     for start in range(0, len(arrays[0]), chunk):
         a, b, *weight = (torch.from_numpy(array[start : start + chunk]).to(device) for array in arrays)
         a, b = (x.permute(0, 3, 1, 2).float() for x in (a, b))  # (n,3,H,W)
-        weight = weight[0][:, None].double() if weight else torch.ones_like(a[:, :1], dtype=torch.float64)
+        weight = weight[0][:, None].double() if weight else None
         for name in names:
             values[name].append(_METRICS[name](a, b, weight).cpu())
     return {name: torch.cat(found).numpy() if found else np.zeros(0) for name, found in values.items()}
@@ -80,32 +80,37 @@ def _checked(generated, reference, mask) -> list[np.ndarray]:
     return [generated, reference, mask]
 
 
-def _mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Mean of (n,3,H,W) over channels and the pixels that weight (n,1,H,W) picks: (n,)."""
+def _mean(values: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    """Mean of (n,3,H,W) over channels and the pixels that weight (n,1,H,W) picks, None: all; (n,) float64."""
+    if weight is None:
+        return values.mean((1, 2, 3), dtype=torch.float64)
     return (values.double() * weight).sum((1, 2, 3)) / (3 * weight.sum((1, 2, 3)))
 
 
-def _ssim(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    border = WINDOW // 2
-    return _mean(_ssim_map(a, b), weight[..., border:-border, border:-border])
+def _ssim(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    border = slice(WINDOW // 2, -(WINDOW // 2))
+    return _mean(_ssim_map(a, b), None if weight is None else weight[..., border, border])
 
 
 def _ssim_map(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """a, b (n,3,H,W) in 0..255 -> (n,3,H-10,W-10).
 
     Written in difference and sum of the two, (1 - md²/(ma² + mb² + c1)) (1 - vd/(va + vb + c2)), which needs four
-    filtered maps instead of five, and stays precise in float32 where pictures are alike.
+    filtered maps instead of five, and stays precise in float32 where pictures are alike. In place, as much as can be:
+    memory is what takes the time.
     """
     spread = (a.amax((1, 2, 3)) - a.amin((1, 2, 3)))[:, None, None, None]
     spread = torch.where(spread > 0, spread, 255.0)
-    c1, c2 = (K1 * spread) ** 2, (K2 * spread) ** 2
-    difference, total = a - b, a + b - 255
+    c1, c2 = 2 * (K1 * spread) ** 2, 2 * (K2 * spread) ** 2
+    difference, total = a - b, (a + b).sub_(255)
     maps = torch.cat([difference, total, difference * difference, total * total], 1)  # (n,12,H,W)
     mean_d, mean_t, square_d, square_t = _filter(maps).split(3, dim=1)
-    variance_d, variance_t = square_d - mean_d * mean_d, square_t - mean_t * mean_t
-    mean_d, mean_t = mean_d * mean_d, (mean_t + 255) ** 2
-    luminance = 1 - mean_d / ((mean_t + mean_d) / 2 + c1)
-    return luminance * (1 - variance_d / ((variance_t + variance_d) / 2 + c2))
+    variance_d = torch.addcmul(square_d, mean_d, mean_d, value=-1)
+    variance_t = torch.addcmul(square_t, mean_t, mean_t, value=-1)
+    mean_d, mean_t = mean_d.square().mul_(2), mean_t.add(255).square_()
+    luminance = mean_d.div_(mean_t.add_(mean_d, alpha=0.5).add_(c1)).neg_().add_(1)
+    variance_t.add_(variance_d).add_(c2)
+    return variance_d.mul_(-2).div_(variance_t).add_(1).mul_(luminance)
 
 
 def _filter(maps: torch.Tensor) -> torch.Tensor:
@@ -113,14 +118,15 @@ def _filter(maps: torch.Tensor) -> torch.Tensor:
     channels, distance = maps.shape[1], torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
     window = torch.exp(-(distance**2) / (2 * SIGMA**2))
     window = (window / window.sum()).to(maps).expand(channels, 1, 1, WINDOW)
-    return F.conv2d(F.conv2d(maps, window.mT.contiguous(), groups=channels), window.contiguous(), groups=channels)
+    maps = F.conv2d(maps, window.mT.contiguous(), groups=channels)
+    return F.conv2d(maps, window.contiguous(), groups=channels).contiguous()  # which what follows is faster in
 
 
-def _l1(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def _l1(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
     return _mean((a - b).abs(), weight) / 255
 
 
-def _psnr(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def _psnr(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
     return -10 * torch.log10(_mean((a - b) ** 2, weight) / 255**2)
 
 
