@@ -46,7 +46,7 @@ SETTINGS = {
     "workers": 0,
     "trackers": (),
 }
-STEPS = 500
+STEPS = 400
 
 
 def write_pairs(folder: Path, size: tuple[int, int], pairs: int) -> Path:
