@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
+from plain import dense_contextual_loss
 from recipe import recipe_tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from scagan_hub.losses import (
-    EPSILON,
     adversarial_loss,
     appearance_loss,
     contextual_loss,
@@ -64,17 +63,6 @@ def test_whole_contextual_term_matches_the_release(reference):
     generated, target = (vgg(reference[f"ctx_{role}"], layers) for role in ("generated", "target"))
     loss = sum(contextual_loss(generated[layer], target[layer]) for layer in layers)
     torch.testing.assert_close(loss, reference["contextual_r32_r42"].to(loss), rtol=1e-4, atol=0)
-
-
-def dense_contextual_loss(generated, target, bandwidth=0.5):
-    """The definition, written down with the whole matrix of distances."""
-    centre = target.mean(dim=(0, 2, 3), keepdim=True)
-    x, y = (F.normalize((f - centre).flatten(2), dim=1, eps=EPSILON) for f in (generated, target))
-    distance = (1 - x.transpose(1, 2) @ y) / 2
-    relative = distance / (distance.amin(dim=2, keepdim=True) + EPSILON)
-    weight = torch.exp((1 - relative) / bandwidth)
-    similarity = weight / weight.sum(dim=2, keepdim=True)
-    return -similarity.amax(dim=1).mean(dim=1).log().mean()
 
 
 @pytest.mark.parametrize("cells", [1, 2 * 96 * 40, 1 << 30])

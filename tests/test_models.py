@@ -1,11 +1,9 @@
 """The nets: the cheap forms equal the plain ones, every configuration works, wrong shapes are refused."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 import torch.nn.functional as F
+from plain import PlainISNet
 from torch.utils.flop_counter import FlopCounterMode
 
 from scagan_hub.models import ISNet, PatchDiscriminator, PCTNet, ResNetDiscriminator
@@ -82,12 +80,8 @@ def test_one_source_meets_a_batch_of_poses(net):
 @pytest.mark.parametrize("option", ["pose", "noise"])
 @torch.inference_mode()
 def test_plain_yardstick_of_the_benchmark_makes_the_same_pictures(option):
-    path = Path(__file__).parents[1] / "benchmarks" / "plain.py"
-    spec = importlib.util.spec_from_file_location("plain", path)
-    plain = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(plain)
     net = ISNet(**TINY | OPTIONS[option]).eval()
-    yardstick = plain.PlainISNet(**TINY | OPTIONS[option]).eval()
+    yardstick = PlainISNet(**TINY | OPTIONS[option]).eval()
     yardstick.load_state_dict(net.state_dict())
     feed = inputs(net, 2)
     torch.testing.assert_close(yardstick(**feed), net(**feed), atol=FLOAT_NOISE, rtol=0)

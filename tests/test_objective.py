@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import training
 from conftest import HEIGHT, WIDTH
 from recipe import recipe_tensor
 
@@ -135,6 +136,18 @@ def test_each_backward_pass_reaches_just_its_own_net(phase, adversarial_from, mo
     expected = [nets for name in config.phases for nets in per_phase[name][: 1 if adversarial_from else 2]]
     assert reached == expected
     assert "is/contextual_efficientnet-lite0" in terms and not terms["is/total"].requires_grad
+
+
+def test_the_shipped_step_is_the_straightforward_one():
+    """Of `benchmarks/training.py`: the same losses from the same weights, and the same gradients of the generator."""
+    forms = {name: form((32, 22), 2, "cpu", width=4, modulation_width=6) for name, form in training.FORMS.items()}
+    assert training.largest_difference(forms) < 1e-5
+    gradients = []
+    for form in forms.values():
+        form.judges.eval()
+        form.losses()
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in form.generator.parameters()]))
+    assert (gradients[0] - gradients[1]).norm() / gradients[0].norm() < 1e-4
 
 
 def _item(seed: int) -> dict:

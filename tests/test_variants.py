@@ -1,11 +1,11 @@
 """The ablations of Table 2: one option each; they train, save, load and generate, and are what they claim to be."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from overfit import write_pairs
 from PIL import Image
 
 from scagan_hub import Pose, ScaGan
@@ -32,11 +32,7 @@ ALIGNED = {
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory) -> Path:
     """Two pairs of the bundled people, 64 x 44, as the overfit benchmark writes them."""
-    path = Path(__file__).parents[1] / "benchmarks" / "overfit.py"
-    spec = importlib.util.spec_from_file_location("overfit", path)
-    overfit = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(overfit)
-    return overfit.write_pairs(tmp_path_factory.mktemp("pairs"), SIZE, 2)
+    return write_pairs(tmp_path_factory.mktemp("pairs"), SIZE, 2)
 
 
 @pytest.fixture(params=VARIANTS)

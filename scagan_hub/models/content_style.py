@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .layout import layout_of
+
 LEAK = 0.2
 
 
@@ -54,7 +56,7 @@ def kept_cells(length: int, cells: int, reach: int) -> tuple[list[int], list[int
 
 
 class _Pick(torch.autograd.Function):
-    """Rows and columns of x by index: (B,C,h,w) -> (B,C,len(rows),len(columns)), channels_last.
+    """Rows and columns of x by index: (B,C,h,w) -> (B,C,len(rows),len(columns)), channels_last if x is.
 
     The gradient of a row or column that was picked often is a sum, taken as a product with a 0/1 matrix: far
     cheaper than the scatter-add that indexing would leave.
@@ -64,6 +66,8 @@ class _Pick(torch.autograd.Function):
     def forward(ctx, x, rows, columns):
         ctx.save_for_backward(rows, columns)
         ctx.size = x.shape[2:]
+        if layout_of(x) == torch.contiguous_format:
+            return x.index_select(2, rows).index_select(3, columns)
         cells = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B,h w,C)
         index = (rows[:, None] * x.shape[3] + columns).flatten()
         return cells.index_select(1, index).unflatten(1, (len(rows), len(columns))).permute(0, 3, 1, 2)
@@ -73,6 +77,8 @@ class _Pick(torch.autograd.Function):
         rows, columns = (
             F.one_hot(index, count).to(grad.dtype).T for index, count in zip(ctx.saved_tensors, ctx.size, strict=True)
         )
+        if layout_of(grad) == torch.contiguous_format:
+            return torch.matmul(rows, torch.matmul(grad, columns.T)), None, None
         grad = torch.matmul(columns, grad.permute(0, 2, 3, 1))  # (B,H,w,C)
         grad = torch.matmul(rows, grad.flatten(2)).unflatten(2, (len(columns), -1))  # (B,h,w,C)
         return grad.permute(0, 3, 1, 2), None, None

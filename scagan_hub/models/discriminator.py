@@ -7,6 +7,8 @@ from diffusers.configuration_utils import register_to_config
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from .content_style import standardise
+
 
 class ResidualBlock(nn.Module):
     """reflect pad, conv 3x3, InstanceNorm, ReLU, dropout, reflect pad, conv 3x3, InstanceNorm, sum."""
@@ -15,11 +17,11 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.conv_0 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
         self.conv_1 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
-        self.norm_0, self.norm_1 = nn.InstanceNorm2d(channels), nn.InstanceNorm2d(channels)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.norm_1(self.conv_1(self.dropout(F.relu(self.norm_0(self.conv_0(x))))))
+        inner = self.dropout(F.relu(standardise(self.conv_0(x)), inplace=True))
+        return x + standardise(self.conv_1(inner))
 
 
 class ResNetDiscriminator(ModelMixin, ConfigMixin):
@@ -38,14 +40,13 @@ class ResNetDiscriminator(ModelMixin, ConfigMixin):
         self.conv_in = nn.Conv2d(channels_in, width, 7, padding=3, padding_mode="reflect")
         self.down_0 = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
         self.down_1 = nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1)
-        self.norms = nn.ModuleList(nn.InstanceNorm2d(c) for c in (width, 2 * width, 4 * width))
         self.blocks = nn.Sequential(*(ResidualBlock(4 * width, dropout) for _ in range(residual_blocks)))
 
     def forward(self, image: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
         """image (B,C,H,W), condition (B,K,H,W), C + K = `channels_in` -> scores (B,4 width,H/4,W/4)."""
         x = torch.cat([image, condition], dim=1)
-        for conv, norm in zip((self.conv_in, self.down_0, self.down_1), self.norms, strict=True):
-            x = F.relu(norm(conv(x)))
+        for conv in (self.conv_in, self.down_0, self.down_1):
+            x = F.relu(standardise(conv(x)), inplace=True)
         return self.blocks(x)
 
 

@@ -11,6 +11,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import nn
 
 from .content_style import LEAK, ContentStyleBlock, SpadeResidualBlock
+from .layout import layout_of
 
 NORMS = {"none": nn.Identity, "batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}
 BLOCKS = {"content_style": ContentStyleBlock, "spade_residual": SpadeResidualBlock}
@@ -119,7 +120,7 @@ class ISNet(ModelMixin, ConfigMixin):
         """
         edge = self._edge_content(target_edge, aligned)
         self._check("pose_map", pose_map, 18)
-        pose_map = pose_map.contiguous(memory_format=torch.channels_last)
+        pose_map = pose_map.contiguous(memory_format=layout_of(self.conv_out.weight))
         pose = F.avg_pool2d(pose_map, self.config.patch_size)  # (B,18,H,W) / patch
         f = self._start(pose_map, noise)
         for block, size, modulations in zip(self.blocks, self.block_sizes, style_modulations, strict=True):

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ..models.features import load_features
+from ..models.layout import training_layout
 from ..pipeline import ScaGan
 from .components import components, initialise, trained_net
 from .config import TrainConfig
@@ -32,7 +33,7 @@ class Nets:
                 initialise(net, config.init)
         for net in (self.pct_net, self.is_net, features):
             if net is not None:
-                net.to(self.device, memory_format=torch.channels_last)
+                net.to(self.device, memory_format=training_layout(self.device))
         nets = {"pct": (self.pct_net, self.content.edge_channels), "is": (self.is_net, 3)}
         self.phases = {name: Phase(name, *nets[name], config, features, accelerator) for name in config.phases}
         if "pct" not in self.phases and self.pct_net is not None:
@@ -127,7 +128,7 @@ class Nets:
         poses = (batch["source_pose"], batch["target_pose"])
         x["prior"], x["aligned"] = self.content.transfer(x["source_image"], x["source_edge"], *poses)
         return {
-            key: value if value is None else value.contiguous(memory_format=torch.channels_last)
+            key: value if value is None else value.contiguous(memory_format=training_layout(self.device))
             for key, value in x.items()
         }
 

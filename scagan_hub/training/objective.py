@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from ..losses import adversarial_loss, appearance_loss, contextual_loss, flow_roughness, perceptual_loss
 from ..models import PatchDiscriminator, ResNetDiscriminator
+from ..models.layout import training_layout
 from .config import TrainConfig
 
 THRESHOLDS = {"least_squares": 0.5, "log": 0.0}  # of a score: above it a discriminator says "real"
@@ -29,7 +30,8 @@ def windows(tensors: list[torch.Tensor], pose_map: torch.Tensor, scale: int) -> 
         places.append(first + torch.arange(length // scale, device=first.device))
     rows, columns = places[0][:, :, None], places[1][:, None]
     sample = torch.arange(len(centre), device=centre.device)[:, None, None]
-    return [x[sample, :, rows, columns].permute(0, 3, 1, 2) for x in tensors]  # channels_last
+    layout = training_layout(tensors[0].device)
+    return [x[sample, :, rows, columns].permute(0, 3, 1, 2).contiguous(memory_format=layout) for x in tensors]
 
 
 def both(net, layers: tuple[str, ...], generated: torch.Tensor, target: torch.Tensor) -> list[dict]:

@@ -2,6 +2,7 @@
 
 import torch
 
+from ..models.layout import training_layout
 from .average import EMA
 from .config import TrainConfig
 from .objective import Objective, discriminators
@@ -23,7 +24,8 @@ class Phase:
         self.name, self.config, self.accelerator = name, config, accelerator
         if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
             generator = torch.nn.SyncBatchNorm.convert_sync_batchnorm(generator)
-        judges = discriminators(channels, config).to(accelerator.device)
+        layout = training_layout(accelerator.device)
+        judges = discriminators(channels, config).to(accelerator.device, memory_format=layout)
         self.plain = {"generator": generator, "discriminators": judges}
         self.optimisers = {
             "generator": torch.optim.Adam(generator.parameters(), config.learning_rate, config.betas, fused=True),
