@@ -46,7 +46,7 @@ SETTINGS = {
     "workers": 0,
     "trackers": (),
 }
-STEPS = 400
+STEPS = 800
 
 
 def write_pairs(folder: Path, size: tuple[int, int], pairs: int) -> Path:
