@@ -34,14 +34,15 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        pipes = {Path(model).name: ScaGan.from_pretrained(model).to(device) for model in args.model}
-        demo = build_demo(
-            *list(pipes.values())[:1], others=dict(list(pipes.items())[1:]), name=Path(args.model[0]).name
-        )
+        names = [Path(model).name for model in args.model]
+        if len(set(names)) < len(names):
+            raise ValueError(f"--model: expected models of different names, got {', '.join(names)}; rename a folder")
+        pipes = [ScaGan.from_pretrained(model).to(device) for model in args.model]
+        demo = build_demo(pipes[0], dict(zip(names[1:], pipes[1:], strict=True)), names[0])
     except ValueError as error:
         print(f"app.py: error: {error}", file=sys.stderr)
         return 1
-    print(health(pipes, time.perf_counter() - started), flush=True)
+    print(health(dict(zip(names, pipes, strict=True)), time.perf_counter() - started), flush=True)
     demo.launch(**LAUNCH)
     return 0
 

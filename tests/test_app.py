@@ -224,6 +224,8 @@ def test_main_says_what_is_wrong_with_the_model(app, tmp_path, capsys):
     assert app.main(["--model", str(tmp_path / "nowhere")]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and "nowhere" in lines[0]
+    assert app.main(["--model", "one/model", "two/model"]) == 1
+    assert "different names" in capsys.readouterr().err
 
 
 def test_health_names_models_device_and_load_time(pipes):

@@ -1,5 +1,6 @@
 """The demo's page in a real browser: Debian's chromium, as a visitor uses it."""
 
+import base64
 import io
 import json
 import re
@@ -197,10 +198,17 @@ def test_models_are_switched_and_compared(visit, pipes):
     page.locator(".slider-wrap img").nth(1).wait_for()
     cards = page.locator(".strip.cards figure")
     cards.nth(4).wait_for()
+    first_card = cards.nth(0).locator("img").get_attribute("src")
     captions = [cards.nth(i).locator("img").get_attribute("alt") for i in range(cards.count())]
     assert captions == [
         "Copy of the source", "Aligned, nothing learned", "Model first", "Model second", "The true picture"
     ]  # fmt: skip
+    choose(page, "person03")
+    copied = gallery.person("person03")[0]
+    page.wait_for_function("before => document.querySelector('.strip.cards img').src !== before", arg=first_card)
+    url = cards.nth(0).locator("img").get_attribute("src")
+    picture = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")
+    assert np.abs(np.array(picture).astype(int) - np.array(copied)).mean() < 4  # it was made smaller in bytes
     for metric, pick in (("SSIM", max), ("L1", min), ("PSNR", max)):
         column = page.locator(f".strip.cards dt:text-is('{metric}') + dd")
         values = [float(text.split()[0]) for text in column.all_inner_texts()]

@@ -17,8 +17,8 @@ from .strips import figure, strip
 ONLY_BUNDLED = "True pictures are known for the bundled people only: choose one of them."
 
 
-def compare_tab(tab: gr.Tab, models: Models, people: People):
-    """The tab's components and events."""
+def compare_tab(tab: gr.Tab, opened: gr.State, models: Models, people: People):
+    """The tab's components and events; `opened` has the label of the tab that a visitor sees."""
     with gr.Row():
         with gr.Column(scale=7, min_width=300):
             gr.Markdown("### A pose whose true picture is known")
@@ -40,12 +40,18 @@ def compare_tab(tab: gr.Tab, models: Models, people: People):
         with polite():
             return _compared(models, person, view)
 
+    @on_gpu
+    def compare_anew(label, person, view):
+        return compare(person, view) if label == tab.label else (gr.skip(), gr.skip(), gr.skip())
+
     options = {"api_visibility": "private", "trigger_mode": "always_last", "show_progress_on": slider}
+    outputs = [slider, told, row]
     for event in people.changed:
-        event.success(_follow, [people.name, view], [views, view], **QUIET)
+        followed = event.success(_follow, [people.name, view], [views, view], **QUIET)
+        followed.success(compare_anew, [opened, people.name, view], outputs, **options, **NETS)
     chosen = views.select(_choose, None, view, **QUIET)
     for event in (tab.select, chosen.success):
-        event(compare, [people.name, view], [slider, told, row], **options, **NETS)
+        event(compare, [people.name, view], outputs, **options, **NETS)
 
 
 def _choose(event: gr.SelectData) -> str:
@@ -56,7 +62,8 @@ def _follow(person: str, view: str):
     if not person:
         return gr.Gallery([], selected_index=None), gr.skip()
     own = gallery.truths(person)
-    number = max(own.index(name) for name in own if name.endswith(view.partition("-")[2]) or name == own[0])
+    same = f"{person}-{view.partition('-')[2]}"
+    number = own.index(same) if same in own else 0
     return gr.Gallery(drawn(own), selected_index=number), own[number]
 
 

@@ -11,7 +11,7 @@ from .animate import animate_tab
 from .compare import compare_tab
 from .figures import figures_tab
 from .models import Models
-from .people import choose_person
+from .people import QUIET, choose_person
 from .server import BLOCKS, QUEUE, UPLOAD, BodyLimit
 from .transfer import settings_of, transfer_events, transfer_tab
 
@@ -55,16 +55,22 @@ def build_demo(pipe: ScaGan, others: Mapping[str, ScaGan] | None = None, name: s
     with gr.Blocks(title=TITLE, **BLOCKS) as demo:
         gr.Markdown(INTRODUCTION)
         people = choose_person()
-        with gr.Tabs():
+        opened = gr.State("Pose")
+        with gr.Tabs() as tabs:
             with gr.Tab("Pose"):
                 parts = transfer_tab(models, people)
                 settings = settings_of(models)
             with gr.Tab("Compare") as tab:
-                compare_tab(tab, models, people)
+                compare_tab(tab, opened, models, people)
             with gr.Tab("Animate") as tab:
                 animate_tab(tab, models, people, settings)
             with gr.Tab("Figures"):
                 figures_tab(models)
         gr.Markdown(ABOUT, elem_classes="quiet")
+        tabs.select(_label, None, opened, **QUIET)
         transfer_events(demo, models, people, settings, parts)
     return demo.queue(max_size=QUEUE)
+
+
+def _label(event: gr.SelectData) -> str:
+    return event.value
