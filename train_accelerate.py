@@ -14,17 +14,21 @@ def main() -> int:
         config = parse(sys.argv[1:], __doc__)
         if config.dry_run:
             return dry_run(config)
-        from scagan_hub.training.loop import Trainer
+        from scagan_hub.training.loop import Stopped, Trainer
 
         trainer = Trainer(config)
     except (ValueError, OSError) as error:
         return fail(error, speaks=os.environ.get("LOCAL_RANK", "0") == "0")  # every process of a machine says the same
     try:
         trainer.run()
+    except Stopped as stopped:  # on every process
+        status = fail(stopped, speaks=trainer.accelerator.is_main_process)
     except (ValueError, OSError) as error:
-        return fail(error, speaks=trainer.accelerator.is_main_process or not hasattr(error, "status"))
-    trainer.accelerator.end_training()
-    return 0
+        return fail(error)
+    else:
+        status = 0
+    trainer.accelerator.state.destroy_process_group()
+    return status
 
 
 def dry_run(config) -> int:
@@ -36,7 +40,7 @@ def dry_run(config) -> int:
     return 0
 
 
-def fail(error: Exception, speaks: bool) -> int:
+def fail(error: Exception, speaks: bool = True) -> int:
     if speaks:
         line = str(error).strip().splitlines()[-1]  # a loader worker's error brings its traceback along
         print(f"train_accelerate: error: {line}", file=sys.stderr)

@@ -20,13 +20,14 @@ from PIL import Image
 
 from scagan_hub import ScaGan, gallery
 from scagan_hub.data import PosePairs
-from scagan_hub.evaluation.held_out import ROWS, measure
+from scagan_hub.evaluation import compare, evaluate
+from scagan_hub.evaluation.methods import Copy, Model, source_of
 from scagan_hub.training.config import MODELS, VARIANTS, TrainConfig, Weights
 from scagan_hub.training.loop import Trainer
 
 SIZE = (64, 44)
 PAIRS = 8
-COPY, MODEL = ROWS["source"], ROWS["generated"]
+COPY, MODEL = Copy.title, Model.title
 NETS = {
     "content": {"image_size": SIZE, "heatmap_sigma": 2.0, "prior": "patches", "prior_radius": 5},
     "pct_net": {"width": 12, "residual_blocks": 3},
@@ -85,7 +86,8 @@ def overfit(variant: str, steps: int, folder: Path) -> dict:
     Trainer(config).run()
     pipe = ScaGan.from_pretrained(str(folder / "run" / "model"))
     pairs = PosePairs(data, "test", SIZE, parsing=pipe.content.config.kind == "parsing")
-    rows = measure(pipe, pairs, PAIRS)["rows"]
+    sources = (source_of(method, pairs, "the pairs trained on") for method in (Copy(), Model(pipe)))
+    rows = compare([evaluate(source, device="cpu") for source in sources])["rows"]
     figures = {"variant": variant, "phases": len(config.phases), "steps": steps}
     return figures | {f"{name} {key}": rows[name][key] for name in (COPY, MODEL) for key in ("SSIM", "L1")}
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from scagan_hub import DEMO_MODEL, Pose, ScaGan, card
-from scagan_hub.data import PosePairs
-from scagan_hub.evaluation.held_out import measure
+from scagan_hub.evaluation import compare, evaluate
+from scagan_hub.evaluation.held_out import choose
+from scagan_hub.evaluation.methods import Aligned, Copy, Model, open_pairs, source_of
 
 ROOT = Path(__file__).parents[1]
 ASSETS = Path(DEMO_MODEL).parent
-MODEL, WARP, COPY = "Model", "Aligned source, nothing learned", "Copy of the source"
+MODEL, WARP, COPY = Model.title, Aligned.title, Copy.title
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,11 @@ def test_the_report_shows_a_model_that_beats_copying_and_the_warp(figures):
 
 
 def test_the_weights_do_on_bundled_pairs_what_the_report_says_of_all(pipe, figures):
-    rows = measure(pipe, PosePairs(ASSETS / "gallery", "test"), pairs=24)["rows"]
+    data = open_pairs(ASSETS / "gallery")
+    sources = (
+        source_of(method, data, "bundled people", choose(data, 24)) for method in (Copy(), Aligned(), Model(pipe))
+    )
+    rows = compare([evaluate(source) for source in sources])["rows"]
     assert rows[MODEL]["L1"] < rows[WARP]["L1"] < rows[COPY]["L1"]
     assert rows[MODEL]["SSIM"] == pytest.approx(figures["rows"][MODEL]["SSIM"], abs=0.05)
 

@@ -125,7 +125,7 @@ def test_inception_score_in_batches_that_come_in_any_order(reference):
     parts = [SplitEntropies(len(p), 10, p.shape[1]) for _ in range(2)]
     for i, chosen in enumerate(np.array_split(np.random.RandomState(0).permutation(len(p)), 7)):
         parts[i % 2].update(p[chosen], chosen)
-    parts[0].merge(parts[1])
+    parts[0].merge(parts[1].state())
     assert parts[0].score() == pytest.approx(inception_score(p), abs=1e-12)
 
 
@@ -175,7 +175,7 @@ def test_moments_in_batches_are_moments_of_all(features):
     np.testing.assert_allclose(whole.covariance, np.cov(a, rowvar=False), rtol=1e-9)
     for i, chosen in enumerate(np.array_split(np.random.RandomState(0).permutation(len(a)), 9)):
         parts[i % 2].update(a[chosen])
-    parts[0].merge(parts[1])
+    parts[0].merge(parts[1].state())
     other = Moments(12)
     other.update(b)
     assert distance(parts[0], other) == pytest.approx(frechet_distance(a, b), rel=1e-9)

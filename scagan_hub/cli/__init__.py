@@ -6,9 +6,9 @@ A command is a module of this folder with `add(commands)`, which declares what i
 import argparse
 import sys
 
-from . import animate, convert, domain, generate, people, prepare, verify
+from . import animate, compare, convert, domain, evaluate, generate, people, prepare, verify
 
-COMMANDS = (generate, animate, convert, people, prepare, verify, domain)
+COMMANDS = (generate, animate, convert, people, prepare, verify, evaluate, compare, domain)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -24,9 +24,13 @@ class Moments:
         centred = features - mean
         self._add(len(features), mean, centred.T @ centred)
 
-    def merge(self, other: "Moments") -> None:
-        """Add all that `other` has seen."""
-        self._add(other.count, other.mean, other.scatter)
+    def state(self) -> dict[str, np.ndarray]:
+        """All that was seen, as arrays for `merge`."""
+        return {"count": np.array(self.count), "mean": self.mean, "scatter": self.scatter}
+
+    def merge(self, state: dict[str, np.ndarray]) -> None:
+        """Add all that another one has seen."""
+        self._add(int(state["count"]), state["mean"], state["scatter"])
 
     def _add(self, count: int, mean: np.ndarray, scatter: np.ndarray) -> None:
         if not count:
@@ -46,12 +50,6 @@ class Moments:
         if self.count < 2:
             raise ValueError(f"a Fréchet distance needs at least two pictures on either side, got {self.count}")
         return self.scatter / (self.count - 1)
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {"count": np.array(self.count), "mean": self.mean, "scatter": self.scatter}
-
-    def load(self, state: dict[str, np.ndarray]) -> None:
-        self.count, self.mean, self.scatter = int(state["count"]), state["mean"], state["scatter"]
 
 
 def distance(a: Moments, b: Moments) -> float:
@@ -116,11 +114,15 @@ class SplitEntropies:
         np.add.at(self.negative_entropy, split, (p * log).sum(axis=1))
         np.add.at(self.probability, split, p)
 
-    def merge(self, other: "SplitEntropies") -> None:
-        """Add all that `other` has seen."""
-        self.count += other.count
-        self.negative_entropy += other.negative_entropy
-        self.probability += other.probability
+    def state(self) -> dict[str, np.ndarray]:
+        """All that was seen, as arrays for `merge`."""
+        names = "count", "negative_entropy", "probability"
+        return {name: getattr(self, name) for name in names}
+
+    def merge(self, state: dict[str, np.ndarray]) -> None:
+        """Add all that another one has seen."""
+        for name, sums in self.state().items():
+            sums += state[name]
 
     def score(self) -> tuple[float, float]:
         """Mean and standard deviation over the splits."""
@@ -128,18 +130,6 @@ class SplitEntropies:
         log = np.log(p, where=p > 0, out=np.zeros_like(p))
         scores = np.exp(self.negative_entropy / self.count - (p * log).sum(axis=1))
         return float(scores.mean()), float(scores.std())
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {
-            "count": self.count,
-            "negative_entropy": self.negative_entropy,
-            "probability": self.probability,
-        }
-
-    def load(self, state: dict[str, np.ndarray]) -> None:
-        self.count, self.negative_entropy, self.probability = (
-            state[name] for name in ("count", "negative_entropy", "probability")
-        )
 
 
 def inception_score(probabilities, splits: int = 10) -> tuple[float, float]:

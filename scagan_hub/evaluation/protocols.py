@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+PERSON = " (person)"  # after a metric's name: measured inside the reference's parsing map alone
+LOWER_IS_BETTER = {"L1", "FID", "LPIPS", "LPIPS-VGG16", "FD-VGG16"}
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -55,6 +58,11 @@ def find(name: str) -> Protocol:
     if name not in PROTOCOLS:
         raise ValueError(f"unknown protocol {name!r}; expected one of {', '.join(PROTOCOLS)}")
     return PROTOCOLS[name]
+
+
+def better(metric: str) -> str:
+    """Which values of a metric are better: "higher" or "lower"."""
+    return "lower" if metric.removesuffix(PERSON) in LOWER_IS_BETTER else "higher"
 
 
 def published() -> list[dict]:

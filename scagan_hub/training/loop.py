@@ -107,7 +107,8 @@ class Trainer:
         terms = self.nets.backward(batches, step)
         norms = self.nets.norms()
         names = [name for batch in batches for name in batch["names"]]
-        bad = self.watch.look(step + 1, terms, norms, names)
+        must_be_finite = {} if self.accelerator.scaler else norms  # a scaler looks at the gradients itself
+        bad = self.watch.look(step + 1, terms, must_be_finite, names)
         self.nets.update(bad)
         self.watch.settle()
         seconds, samples = time.monotonic() - self.started, self.record["samples"] + self.images_a_step

@@ -42,6 +42,8 @@ class Nets:
     def parts(self) -> dict:
         """Everything that a checkpoint must restore, by name; each has `state_dict` and `load_state_dict`."""
         parts = {name: part for phase in self.phases.values() for name, part in phase.parts().items()}
+        if "pct" not in self.phases and self.pct_net is not None:
+            parts["pct.frozen"] = self.pct_net
         return parts if self.accelerator.scaler is None else parts | {"scaler": self.accelerator.scaler}
 
     def backward(self, batches: list[dict], step: int) -> dict[str, torch.Tensor]:

@@ -80,8 +80,8 @@ def _totals(config: TrainConfig, costs: list[Cost], frozen: int, pairs: int) -> 
         f"steps:     {config.steps:,} of {images} pairs ({config.batch_size} a batch x {config.accumulate} x "
         f"{launch.num_processes} processes), {config.steps * images / pairs:.1f} times through the data",
         f"work:      {flops / 1e12:.3g} TFLOP a step, {flops * config.steps / 1e15:,.3g} PFLOP in all",
-        f"memory:    about {_gib(state + kept)} a process: {_gib(state)} of weights, gradients, Adam's and averages, "
-        f"{_gib(kept)} that backward passes need",
+        f"memory:    at least {_gib(state + kept)} a process: {_gib(state)} of weights, gradients, moments, averages, "
+        f"{_gib(kept)} kept for backward passes",
     ]
 
 

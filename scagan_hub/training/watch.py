@@ -59,7 +59,7 @@ class Watch:
         """
         values = torch.stack([value.float() for value in (terms | norms).values()])
         mine = 1 - values.isfinite().float()
-        everywhere = torch.stack([mine.amax(), mine.new_tensor(self._received)])  # bad, signal
+        everywhere = torch.stack([mine.amax(), torch.full_like(mine[0], self._received)])  # bad, signal
         if self.accelerator.num_processes > 1:
             everywhere = self.accelerator.gather(everywhere[None]).amax(0)
         arriving = torch.cat([everywhere, mine]).to("cpu", non_blocking=True)

@@ -1,0 +1,178 @@
+"""How fast pictures are evaluated, and in how much memory, against the straightforward form in the same run.
+
+    python benchmarks/evaluation.py --json [--data DATA] [--pairs 8570]
+
+Measured: SSIM, L1 and PSNR of as many pairs as the published test set has, read from files, and the memory that this
+takes at its peak for 1,000 pairs and for all of them, each in a process of its own. With them, over as many features of
+Inception's size, the sums that FID needs.
+
+The straightforward form reads and compares one pair at a time and keeps all features. Its SSIM is scikit-image's, which
+the release uses (torchmetrics' is slower on a CPU); it is timed on fewer pairs, and extrapolated.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from scagan_hub import gallery
+from scagan_hub.evaluation.distributions import Moments, distance, frechet_distance
+from scagan_hub.evaluation.metrics import ssim
+from scagan_hub.evaluation.run import evaluate
+from scagan_hub.evaluation.sources import PictureFolders
+
+FEATURES, BATCH = 2048, 16
+FEW = 1000
+
+
+class Repeated(PictureFolders):
+    """The pairs of a data set's test split, "copy the source", repeated until there are `number`."""
+
+    def __init__(self, data: Path, number: int):
+        super().__init__(data / "test", data / "test", data / "pairs-test.csv")
+        repeats = -(-number // len(self.files))
+        self.files = (self.files * repeats)[:number]
+        self.pairs, self.people = (self.pairs * repeats)[:number], np.tile(self.people, repeats)[:number]
+
+
+def features(positions: np.ndarray) -> np.ndarray:
+    """Stand-ins for what Inception would give for the pictures at `positions`: seeded, correlated."""
+    state = np.random.RandomState(int(positions[0]))
+    return np.abs(state.standard_normal((len(positions), FEATURES)).astype(np.float32)) + state.rand(FEATURES)
+
+
+def batches(number: int):
+    return np.array_split(np.arange(number), -(-number // BATCH))
+
+
+def shipped(data: Path, number: int) -> dict:
+    """Seconds of `evaluate` and of the sums; peak memory of the whole process."""
+    source = Repeated(data, number)
+    start = time.perf_counter()
+    mean = evaluate(source, device="cpu", batch_size=BATCH)["metrics"]["SSIM"]["value"]
+    pictures = time.perf_counter() - start
+    sums = Moments(FEATURES), Moments(FEATURES)
+    for positions in batches(number):
+        for moments, shift in zip(sums, (0, 1), strict=True):
+            moments.update(features(positions + shift))
+    summed = time.perf_counter() - start - pictures
+    return {"ssim": mean, "seconds": pictures, "sums_seconds": summed, "peak_mib": peak(), "fid": distance(*sums)}
+
+
+def straightforward(data: Path, number: int) -> dict:
+    """The same, one pair at a time, all features kept."""
+    from skimage.metrics import structural_similarity
+
+    source, values = Repeated(data, number), []
+    start = time.perf_counter()
+    for i in range(number):
+        _, made, truth = source.files[i]
+        a, b = source._reference(made), source._reference(truth)
+        spread = float(a.max()) - float(a.min())
+        options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "channel_axis": 2}
+        values.append(structural_similarity(b, a, data_range=spread, **options))
+        difference = a.astype(float) - b
+        np.abs(difference).mean(), np.log10(np.square(difference).mean())
+    pictures = time.perf_counter() - start
+    kept = [np.concatenate([features(p + shift) for p in batches(number)]) for shift in (0, 1)]
+    return {
+        "ssim": np.mean(values),
+        "seconds": pictures,
+        "sums_seconds": time.perf_counter() - start - pictures,
+        "fid": frechet_distance(*kept),
+        "peak_mib": peak(),
+    }
+
+
+def peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def ssim_alone(data: Path, number: int) -> dict:
+    """Milliseconds a pair that each SSIM takes of pictures in memory, in turns; and how far they are apart."""
+    from skimage.metrics import structural_similarity
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    batch = Repeated(data, number).batch(np.arange(number))
+    a, b = batch.generated, batch.reference
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "channel_axis": 2}
+
+    def skimage():
+        return [
+            structural_similarity(y, x, data_range=float(x.max()) - x.min(), **options)
+            for x, y in zip(a, b, strict=True)
+        ]
+
+    def torchmetrics():
+        x, y = (torch.from_numpy(v).permute(0, 3, 1, 2).float() for v in (a, b))
+        spread = x.amax((1, 2, 3), keepdim=True) - x.amin((1, 2, 3), keepdim=True)
+        _, full = structural_similarity_index_measure(
+            x / spread, y / spread, sigma=1.5, data_range=1.0, return_full_image=True
+        )
+        return full[..., 5:-5, 5:-5].mean((1, 2, 3)).numpy()
+
+    forms = {"shipped": lambda: ssim(a, b), "skimage": skimage, "torchmetrics_float32": torchmetrics}
+    seconds, values = {name: [] for name in forms}, {}
+    for _ in range(5):
+        for name, form in forms.items():
+            start = time.process_time()  # of this process alone, whatever else the machine does
+            values[name] = np.asarray(form())
+            seconds[name].append(time.process_time() - start)
+    apart = {name: float(np.abs(found - values["skimage"]).max()) for name, found in values.items()}
+    return {
+        "ms_a_pair": {name: 1000 * min(taken) / number for name, taken in seconds.items()},
+        "largest_difference_from_skimage": apart,
+    }
+
+
+def in_process(form: str, data: Path, number: int) -> dict:
+    command = [sys.executable, __file__, "--data", str(data), "--pairs", str(number), "--form", form]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.add_argument("--data", type=Path, default=gallery.FOLDER, help="a data set (default: the bundled people)")
+    parser.add_argument("--pairs", type=int, default=8570)
+    parser.add_argument("--form", choices=["shipped", "straightforward", "ssim"], help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    forms = {"shipped": shipped, "straightforward": straightforward, "ssim": ssim_alone}
+    if arguments.form:
+        print(json.dumps(forms[arguments.form](arguments.data, arguments.pairs)))
+        return
+
+    few = min(FEW, arguments.pairs)
+    alone = in_process("ssim", arguments.data, 48)
+    slow = in_process("straightforward", arguments.data, few)
+    little, much = (in_process("shipped", arguments.data, number) for number in (few, arguments.pairs))
+    found = {
+        "threads": torch.get_num_threads(),
+        "pairs": arguments.pairs,
+        "ssim_alone": alone,
+        "ssim_ratio": alone["ms_a_pair"]["skimage"] / alone["ms_a_pair"]["shipped"],
+        "seconds": much["seconds"],
+        "straightforward_seconds_extrapolated": slow["seconds"] * arguments.pairs / few,
+        "ratio": slow["seconds"] / few / (much["seconds"] / arguments.pairs),
+        "sums_seconds": much["sums_seconds"],
+        f"peak_mib_{few}": little["peak_mib"],
+        f"peak_mib_{arguments.pairs}": much["peak_mib"],
+        f"straightforward_peak_mib_{few}": slow["peak_mib"],
+        "straightforward_features_mib_extrapolated": 2 * arguments.pairs * FEATURES * 8 / 2**20,
+        "fid_relative_difference": abs(slow["fid"] - little["fid"]) / slow["fid"],
+        "ssim_difference": abs(slow["ssim"] - little["ssim"]),
+    }
+    if arguments.json:
+        print(json.dumps(found))
+        return
+    print("\n".join(f"{key:42} {value}" for key, value in found.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""`scagan evaluate`: how good pictures are, of a folder, a model or a baseline."""
+
+from pathlib import Path
+
+BASELINES = ("copy", "aligned", "mean", "nearest-pose", "re-encoded")
+EXTRAS = ("PCKh-BlazePose", "FD-VGG16", "LPIPS-VGG16")
+
+
+def add(commands):
+    parser = commands.add_parser(
+        "evaluate",
+        help="how good pictures are: a folder's, a model's or a baseline's",
+        description="Writes REPORT.json, and beside it REPORT.md and REPORT.html. Run again after an interruption, it "
+        "goes on where it was. Many GPUs: accelerate launch -m scagan_hub.cli evaluate ...",
+    )
+    folders = parser.add_argument_group("pictures in folders")
+    folders.add_argument("--generated", type=Path, metavar="DIR", help="pictures, or the releases' _vis mosaics")
+    folders.add_argument("--reference", type=Path, metavar="DIR", help="what they should look like")
+    folders.add_argument("--pairs", type=Path, metavar="CSV", help="columns from, to: pictures FROM___TO, or FROM")
+    folders.add_argument("--masks", type=Path, metavar="DIR", help="parsing maps of the references, 0 = background")
+    made = parser.add_argument_group("pictures made of a data set's pairs")
+    made.add_argument("--model", help="folder or Hub id")
+    made.add_argument("--baseline", choices=BASELINES, help="what needs no model")
+    made.add_argument("--data", type=Path, metavar="DIR", help="folder of a data set")
+    made.add_argument("--split", default="test", help="default: test")
+    made.add_argument("--number", type=int, help="so many pairs, drawn with seed 0 (default: all)")
+    parser.add_argument("--protocol", default="unpadded", help="unpadded (default) or scagan-2021")
+    parser.add_argument("--output", required=True, type=Path, metavar="REPORT.json")
+    parser.add_argument("--name", help="the row's name in a table (default: the folder, Model, or the baseline's)")
+    parser.add_argument("--extra", nargs="+", default=[], choices=EXTRAS, help="further metrics, which take longer")
+    parser.add_argument("--weights", type=Path, metavar="DIR", help="where the nets' files lie (default: torch.hub's)")
+    parser.add_argument("--download", action="store_true", help="fetch weights that are missing")
+    parser.add_argument("--device", help="such as cpu, cuda (default: this process's GPU, where there is one)")
+    parser.add_argument("--batch-size", type=int, default=16, help="pairs at a time (default: 16)")
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(args):
+    from ..evaluation.protocols import find
+    from ..writing import check_writable, whole_file
+
+    if args.output.suffix != ".json":
+        raise ValueError(f"--output: expected a name that ends in .json, got {args.output.name}")
+    for suffix in (".json", ".md", ".html"):
+        check_writable(args.output.with_suffix(suffix))
+    find(args.protocol)
+    if args.batch_size < 1:
+        raise ValueError(f"--batch-size: expected at least 1, got {args.batch_size}")
+    source = _folders(args) if args.generated else _made(args)
+    if args.name:
+        source.method = args.name
+
+    from ..evaluation import page, report
+    from ..evaluation.run import evaluate
+
+    options = {name: getattr(args, name) for name in ("weights", "download", "device", "batch_size")}
+    found = evaluate(source, args.protocol, args.extra, partial=args.output, **options)
+    if found is None:  # not the first of several processes
+        return
+    shown = report.markdown(found)
+    for suffix, text in ((".md", shown), (".html", page.page(found, source))):
+        with whole_file(args.output.with_suffix(suffix)) as partial:
+            partial.write_text(text, encoding="utf-8")
+    report.write(found, args.output)
+    print(shown, end="")
+
+
+def _folders(args):
+    from ..evaluation.sources import PictureFolders
+
+    if not args.reference or args.model or args.baseline or args.data:
+        raise ValueError("--generated DIR goes with --reference DIR, and not with --model, --baseline or --data")
+    return PictureFolders(args.generated, args.reference, args.pairs, args.masks)
+
+
+def _made(args):
+    if not args.data or bool(args.model) == bool(args.baseline):
+        raise ValueError("give --generated and --reference, or --data with either --model or --baseline")
+    if args.number is not None and args.number < 1:
+        raise ValueError(f"--number: expected at least 1 pair, got {args.number}")
+    folder, size, pipe = None, None, None
+    if args.model:
+        from ..loading import model_folder
+
+        folder = model_folder(args.model)
+        pipe = _pipe(folder, args.device)
+        size = tuple(pipe.content.config.image_size)
+    from ..evaluation.held_out import choose
+    from ..evaluation.methods import BASELINES, Model, open_pairs, source_of
+
+    data = open_pairs(args.data, args.split, size)
+    method = Model(pipe) if pipe else BASELINES[args.baseline]()
+    indices = choose(data, args.number or len(data))
+    return source_of(method, data, f"{args.data.resolve().name} ({args.split})", indices, folder)
+
+
+def _pipe(folder: Path, device: str | None):
+    from diffusers.utils import logging
+
+    from ..evaluation.run import processes
+    from ..pipeline import ScaGan
+
+    logging.disable_progress_bar()
+    return ScaGan.from_pretrained(folder).to(device or processes().device)

@@ -1,0 +1,199 @@
+"""The metrics of an evaluation, in the two forms that it knows: values of pairs, and sums over sets of pictures."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from .distributions import Moments, SplitEntropies, distance
+from .keypoints import MISSING, pckh_counts
+from .metrics import full_reference
+from .protocols import PERSON, Protocol
+from .sources import Batch, Source
+from .weights import NotAvailable, locate
+
+EXTRAS = ("PCKh-BlazePose", "FD-VGG16", "LPIPS-VGG16")
+
+Values = dict[str, tuple[np.ndarray, np.ndarray | None]]  # by metric: (n,) and its weights, None: all alike
+
+
+class FullReference:
+    """SSIM, PSNR and L1 of each pair; of the person alone too where batches have masks."""
+
+    def __init__(self, protocol: Protocol, device: str):
+        self.protocol, self.device = protocol, device
+
+    def values(self, batch: Batch) -> Values:
+        pictures = batch.generated, batch.reference, self.protocol.name
+        found = {name: (values, None) for name, values in full_reference(*pictures, device=self.device).items()}
+        if batch.mask is not None:
+            person = full_reference(*pictures, batch.mask, self.device)
+            found |= {name + PERSON: (values, None) for name, values in person.items()}
+        return found
+
+
+class LpipsDistance:
+    """LPIPS of each pair."""
+
+    def __init__(self, name: str, net: str, path, protocol: Protocol, device: str):
+        from .lpips import Lpips
+
+        self.name, self.protocol, self.device = name, protocol, device
+        self.lpips = Lpips(net, path).to(device)
+
+    @torch.inference_mode()
+    def values(self, batch: Batch) -> Values:
+        generated, reference = _tensors(batch, self.protocol, self.device)
+        return {self.name: (self.lpips(generated, reference).double().cpu().numpy(), None)}
+
+
+class DetectedPose:
+    """PCKh of each pair, joints found by our detector (BlazePose) in both pictures.
+
+    The PATN family finds them with a network of OpenPose's kind; the figures are not comparable, hence the name.
+    """
+
+    name = "PCKh-BlazePose"
+
+    def __init__(self):
+        self._in_reference = lru_cache(256)(lambda pixels, shape: _detected(np.frombuffer(pixels, np.uint8), shape))
+
+    def values(self, batch: Batch) -> Values:
+        predicted = np.stack([_detected(picture, picture.shape) for picture in batch.generated])
+        target = np.stack([self._in_reference(picture.tobytes(), picture.shape) for picture in batch.reference])
+        hits, joints = pckh_counts(predicted, target)
+        share = np.divide(hits, joints, out=np.full(len(hits), np.nan), where=joints > 0)
+        return {self.name: (share, joints.astype(float))}
+
+
+def _detected(pixels: np.ndarray, shape) -> np.ndarray:
+    """(18,2) y, x of the person in a picture, -1 where nothing was found."""
+    from PIL import Image
+
+    from ..pose import Pose
+
+    try:
+        pose = Pose.detect(Image.fromarray(pixels.reshape(shape)))
+    except ValueError:  # nobody in the picture
+        return np.full((18, 2), MISSING, float)
+    return np.where(pose.present[:, None], pose.points[:, ::-1], MISSING)
+
+
+class InceptionSets:
+    """IS of the generated pictures, FID between both sets."""
+
+    def __init__(self, path, protocol: Protocol, device: str, total: int):
+        from .inception import CLASSES, FEATURES, Inception2015
+
+        self.protocol, self.device = protocol, device
+        self.net = Inception2015.load(path).to(device)
+        self.sums = {"generated": Moments(FEATURES), "reference": Moments(FEATURES)}
+        if total >= protocol.splits:
+            self.sums["entropies"] = SplitEntropies(total, protocol.splits, CLASSES)
+
+    @torch.inference_mode()
+    def update(self, batch: Batch) -> None:
+        generated, reference = _tensors(batch, self.protocol, self.device)
+        self.sums["generated"].update(self.net.features(generated).cpu())
+        self.sums["reference"].update(self.net.features(reference).cpu())
+        if "entropies" in self.sums:
+            self.sums["entropies"].update(self.net.probabilities(generated).cpu(), batch.positions)
+
+    def figures(self) -> dict[str, dict]:
+        found = {"FID": _distance(self.sums["generated"], self.sums["reference"])}
+        if "entropies" not in self.sums:
+            few = f"needs at least {self.protocol.splits} pictures, as many as it has splits"
+            return found | {"IS": {"not_available": few}}
+        mean, deviation = self.sums["entropies"].score()
+        return found | {"IS": {"value": mean, "deviation": deviation}}
+
+
+class TrunkSets:
+    """FD-VGG16: the Fréchet distance of VGG16's last features, averaged over the picture; no FID."""
+
+    def __init__(self, protocol: Protocol, device: str):
+        from ..models.features import vgg16_trunk
+
+        self.protocol, self.device = protocol, device
+        try:
+            self.net = vgg16_trunk().to(device, memory_format=torch.channels_last)
+        except ValueError as error:
+            raise NotAvailable(str(error)) from error
+        self.sums = {"generated": Moments(512), "reference": Moments(512)}
+
+    @torch.inference_mode()
+    def update(self, batch: Batch) -> None:
+        for name, pictures in zip(self.sums, _tensors(batch, self.protocol, self.device), strict=True):
+            scaled = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
+            self.sums[name].update(self.net(scaled, ("relu5_3",))["relu5_3"].mean((2, 3)).cpu())
+
+    def figures(self) -> dict[str, dict]:
+        return {"FD-VGG16": _distance(self.sums["generated"], self.sums["reference"])}
+
+
+def _distance(generated: Moments, reference: Moments) -> dict:
+    try:
+        return {"value": distance(generated, reference)}
+    except ValueError as error:  # a single pair
+        return {"not_available": str(error)}
+
+
+def _tensors(batch: Batch, protocol: Protocol, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both sides of a batch as the protocol pads them, uint8 (n,H,W,3) on the device."""
+    return tuple(torch.from_numpy(protocol.apply(x)).to(device) for x in (batch.generated, batch.reference))
+
+
+class Measures:
+    """All that one evaluation measures.
+
+    Args:
+        source: what will be evaluated.
+        protocol: by which all is prepared.
+        device: where the nets run.
+        extras: of `EXTRAS`.
+        weights: folder of weights; see `weights.locate`.
+        download: whether missing weights are fetched.
+
+    Attributes:
+        per_pair: metrics with `values(batch)`.
+        sets: metrics with `update(batch)` and `figures()`, kept in `sums` that can be merged.
+        missing: why a metric cannot be measured here, by name.
+        hashes: SHA-256 of the weights in use, by name.
+
+    Raises:
+        ValueError: an unknown extra, or weights that are damaged.
+    """
+
+    def __init__(self, source: Source, protocol: Protocol, device: str, extras=(), weights=None, download=False):
+        if unknown := set(extras) - set(EXTRAS):
+            raise ValueError(f"unknown extra metric {sorted(unknown)[0]!r}; expected some of {', '.join(EXTRAS)}")
+        self.per_pair, self.sets, self.missing, self.hashes = [FullReference(protocol, device)], [], {}, {}
+
+        def net(name: str):
+            path, self.hashes[name] = locate(name, weights, download)
+            return path
+
+        self._try(
+            self.sets, ("IS", "FID"), lambda: InceptionSets(net("Inception-2015"), protocol, device, len(source.pairs))
+        )
+        self._try(
+            self.per_pair, ("LPIPS",), lambda: LpipsDistance("LPIPS", "AlexNet", net("AlexNet"), protocol, device)
+        )
+        extra = {
+            "PCKh-BlazePose": (self.per_pair, DetectedPose),
+            "FD-VGG16": (self.sets, lambda: TrunkSets(protocol, device)),
+            "LPIPS-VGG16": (
+                self.per_pair,
+                lambda: LpipsDistance("LPIPS-VGG16", "VGG16", net("VGG16"), protocol, device),
+            ),
+        }
+        for name in dict.fromkeys(extras):
+            self._try(extra[name][0], (name,), extra[name][1])
+
+    def _try(self, metrics: list, names: tuple[str, ...], make) -> None:
+        try:
+            metrics.append(make())
+        except NotAvailable as error:
+            self.missing |= dict.fromkeys(names, str(error))
