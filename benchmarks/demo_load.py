@@ -3,11 +3,12 @@
     python benchmarks/demo_load.py --json
     python benchmarks/demo_load.py --clients 20 --seconds 120 --threads 2
 
-Starts `python app.py`, asks for one picture of every client's own person, one after the other, and then lets all
-clients ask at once for as long as told. Every answer is compared with the client's own picture of before: an equal one
-is `answered`, a refusal because the queue is full is `refused` (the client waits a second and asks again), another
-person's picture is `mixed up`, anything else is `lost`. Meanwhile the page itself is fetched twice a second. The
-server's memory is its resident set: the mean of the second quarter of the time against that of the last.
+Starts `python app.py`, asks for one picture of every client's own person, one after the other, goes on until the server
+remembers as many sessions as it may, and then lets all clients ask at once for as long as told. Every answer is compared
+with the client's own picture of before: an equal one is `answered`, a refusal because the queue is full is `refused` (the
+client waits a second and asks again), another person's picture is `mixed up`, anything else is `lost`. Meanwhile the page
+itself is fetched twice a second. The server's memory is its resident set: the mean of the second quarter of the time
+against that of the last.
 """
 
 import argparse
@@ -28,6 +29,8 @@ import httpx
 import numpy as np
 import psutil
 from PIL import Image
+
+from scagan_hub.demo.server import SESSIONS
 
 ROOT = Path(__file__).parent.parent
 ANSWER = re.compile(r"event: (\w+)\ndata: (.*)")
@@ -164,6 +167,8 @@ class Load:
                 raise SystemExit(f"{wanted} was {kind}: {picture}")
             seconds.append(time.perf_counter() - started)
             self.own.append(picture)
+        for _ in range(SESSIONS):
+            client.ask(*self.wanted[0])
         return seconds
 
     def _client(self, i: int):

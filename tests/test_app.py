@@ -184,6 +184,7 @@ def test_only_generate_is_open_and_the_queue_is_bounded(demo, client):
     assert names[:5] == ["person", "pose", "photo", "pose_photo", "pose_json"]
     assert names[5:] == ["skeleton", "seed", "model", "precision", "whose", "pose_whose"]
     assert demo._queue.max_size == server.QUEUE
+    assert demo.state_session_capacity == server.SESSIONS <= 128  # each is half a megabyte
     assert demo.max_file_size == 20 * 1024**2 and not demo.analytics_enabled
 
 

@@ -12,7 +12,7 @@ from .compare import compare_tab
 from .figures import figures_tab
 from .models import Models
 from .people import QUIET, choose_person
-from .server import BLOCKS, QUEUE, UPLOAD, BodyLimit
+from .server import BLOCKS, QUEUE, SESSIONS, UPLOAD, BodyLimit
 from .transfer import settings_of, transfer_events, transfer_tab
 
 TITLE = "One photo of a person, any pose"
@@ -38,6 +38,7 @@ LAUNCH = {
     "footer_links": ["api"],
     "run_history": False,
     "max_file_size": UPLOAD,
+    "state_session_capacity": SESSIONS,
     "app_kwargs": {"middleware": [Middleware(BodyLimit)]},
     "ssr_mode": False,
 }

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse
 from ..pipeline import ScaGan
 
 QUEUE = 16  # requests that may wait; the next one is asked to come back later
+SESSIONS = 128  # whose state is kept, half a megabyte each; a call without a session takes one too
 HOUR = 3600  # seconds: files older than that are deleted, uploaded pictures among them
 UPLOAD, BODY = "20mb", 32 * 1024**2  # a file, and a whole request, in bytes
 BLOCKS = {"analytics_enabled": False, "delete_cache": (HOUR, HOUR)}
