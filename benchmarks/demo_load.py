@@ -3,12 +3,12 @@
     python benchmarks/demo_load.py --json
     python benchmarks/demo_load.py --clients 20 --seconds 120 --threads 2
 
-Starts `python app.py`, asks for one picture of every client's own person, one after the other, goes on until the server
-remembers as many sessions as it may, and then lets all clients ask at once for as long as told. Every answer is compared
-with the client's own picture of before: an equal one is `answered`, a refusal because the queue is full is `refused` (the
-client waits a second and asks again), another person's picture is `mixed up`, anything else is `lost`. Meanwhile the page
-itself is fetched twice a second. The server's memory is its resident set: the mean of the second quarter of the time
-against that of the last.
+Starts `python app.py`, asks for one picture of every client's own person, one after the other, goes on until the
+server remembers as many sessions as it may, and then lets all clients ask at once for as long as told. Every answer is
+compared with the client's own picture of before: an equal one is `answered`, a refusal because the queue is full is
+`refused` (the client waits a second and asks again), another picture is `mixed up`, anything else is `lost`.
+Meanwhile the page itself is fetched twice a second. The server's memory is its resident set: the mean of the second
+quarter of the time against that of the last.
 """
 
 import argparse
