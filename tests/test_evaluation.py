@@ -135,13 +135,16 @@ def test_masks_add_the_person_alone(run, folders, pixels):
     np.testing.assert_allclose(found["per_pair"]["values"]["SSIM (person)"], expected)
 
 
-def test_bad_input_gets_one_line_and_leaves_nothing(run, folders):
+def test_bad_input_gets_one_line_and_leaves_nothing(run, folders, capsys):
     refused(run(generated="nowhere"), "no such folder")
     refused(run("--protocol", "paper"), "unknown protocol 'paper'", "scagan-2021")
     refused(run("--batch-size", "0"), "--batch-size")
     refused(run(output="report.txt"), ".json")
     refused(run(output="nowhere/report.json"), "there is no folder")
     refused(run("--data", folders), "not with")
+    made = ["evaluate", "--data", str(folders), "--output", str(folders / "report.json")]
+    for more, words in (([], "--model or --baseline"), (["--baseline", "copy", "--masks", "x"], "go with --generated")):
+        assert main([*made, *more]) == 1 and words in capsys.readouterr().err
     (folders / "empty").mkdir()
     refused(run(generated="empty"), "no picture in")
     other = folders / "generated" / "005.png"

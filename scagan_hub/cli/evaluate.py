@@ -74,6 +74,8 @@ def _folders(args):
 
 
 def _made(args):
+    if args.reference or args.pairs or args.masks:
+        raise ValueError("--reference, --pairs and --masks go with --generated DIR; give it too, or leave them out")
     if not args.data or bool(args.model) == bool(args.baseline):
         raise ValueError("give --generated and --reference, or --data with either --model or --baseline")
     if args.number is not None and args.number < 1:
