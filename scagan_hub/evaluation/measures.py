@@ -26,12 +26,9 @@ class FullReference:
         self.protocol, self.device = protocol, device
 
     def values(self, batch: Batch) -> Values:
-        pictures = batch.generated, batch.reference, self.protocol.name
-        found = {name: (values, None) for name, values in full_reference(*pictures, device=self.device).items()}
-        if batch.mask is not None:
-            person = full_reference(*pictures, batch.mask, self.device)
-            found |= {name + PERSON: (values, None) for name, values in person.items()}
-        return found
+        masks = {"": None} if batch.mask is None else {"": None, PERSON: batch.mask}
+        found = full_reference(batch.generated, batch.reference, self.protocol.name, list(masks.values()), self.device)
+        return {name + of: (found[name][i], None) for i, of in enumerate(masks) for name in found}
 
 
 class LpipsDistance:

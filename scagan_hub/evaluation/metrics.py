@@ -32,37 +32,44 @@ def ssim(generated, reference, protocol: str = "unpadded", mask=None, device: st
     Raises:
         ValueError: on other shapes or types, an unknown protocol, or pictures smaller than the window.
     """
-    return full_reference(generated, reference, protocol, mask, device, ("SSIM",))["SSIM"]
+    return full_reference(generated, reference, protocol, [mask], device, ("SSIM",))["SSIM"][0]
 
 
 def l1(generated, reference, protocol: str = "unpadded", mask=None, device: str = "cpu") -> np.ndarray:
     """Mean absolute difference of pictures in [0, 1]; arguments and result as in `ssim`."""
-    return full_reference(generated, reference, protocol, mask, device, ("L1",))["L1"]
+    return full_reference(generated, reference, protocol, [mask], device, ("L1",))["L1"][0]
 
 
 def psnr(generated, reference, protocol: str = "unpadded", mask=None, device: str = "cpu") -> np.ndarray:
     """Peak signal-to-noise ratio in dB, infinite for equal pictures; arguments and result as in `ssim`."""
-    return full_reference(generated, reference, protocol, mask, device, ("PSNR",))["PSNR"]
+    return full_reference(generated, reference, protocol, [mask], device, ("PSNR",))["PSNR"][0]
 
 
 def full_reference(
-    generated, reference, protocol: str = "unpadded", mask=None, device: str = "cpu", names=("SSIM", "PSNR", "L1")
+    generated, reference, protocol: str = "unpadded", masks=(None,), device: str = "cpu", names=("SSIM", "PSNR", "L1")
 ) -> dict[str, np.ndarray]:
-    """Several of "SSIM", "PSNR" and "L1" at once; arguments as in `ssim`, {name: (N,) float64}."""
-    arrays = _checked(generated, reference, mask)
-    arrays = [find(protocol).apply(array) for array in arrays]
+    """Several of "SSIM", "PSNR" and "L1" over several masks at once; arguments as in `ssim`.
+
+    Returns:
+        {name: (M,N) float64}, a row a mask.
+    """
+    chosen, arrays = find(protocol), _checked(generated, reference)
+    arrays = [chosen.apply(array) for array in arrays]
+    masks = [None if mask is None else chosen.apply(_checked_mask(mask, generated)) for mask in masks]
     chunk = CHUNK.get(torch.device(device).type, DEFAULT_CHUNK)
     values: dict[str, list] = {name: [] for name in names}
     for start in range(0, len(arrays[0]), chunk):
-        a, b, *weight = (torch.from_numpy(array[start : start + chunk]).to(device) for array in arrays)
-        a, b = (x.permute(0, 3, 1, 2).float() for x in (a, b))  # (n,3,H,W)
-        weight = weight[0][:, None].double() if weight else None
+        part = slice(start, start + chunk)
+        a, b = (torch.from_numpy(x[part]).to(device).permute(0, 3, 1, 2).float() for x in arrays)  # (n,3,H,W)
+        weights = [None if mask is None else torch.from_numpy(mask[part]).to(device)[:, None] for mask in masks]
         for name in names:
-            values[name].append(_METRICS[name](a, b, weight).cpu())
-    return {name: torch.cat(found).numpy() if found else np.zeros(0) for name, found in values.items()}
+            make, finish = _METRICS[name]
+            found = make(a, b)
+            values[name].append(finish(torch.stack([_mean(found, weight) for weight in weights])).cpu())
+    return {name: torch.cat(found, 1).numpy() if found else np.zeros((len(masks), 0)) for name, found in values.items()}
 
 
-def _checked(generated, reference, mask) -> list[np.ndarray]:
+def _checked(generated, reference) -> list[np.ndarray]:
     generated, reference = np.asarray(generated), np.asarray(reference)
     if generated.shape != reference.shape or generated.ndim != 4 or generated.shape[3] != 3:
         shapes = f"{generated.shape} and {reference.shape}"
@@ -72,24 +79,26 @@ def _checked(generated, reference, mask) -> list[np.ndarray]:
     if min(generated.shape[1:3]) < WINDOW:
         height, width = generated.shape[1:3]
         raise ValueError(f"expected pictures of at least {WINDOW} x {WINDOW} pixels, got {width} x {height}")
-    if mask is None:
-        return [generated, reference]
-    mask = np.asarray(mask)
-    if mask.shape != generated.shape[:3] or mask.dtype != bool:
-        raise ValueError(f"mask: expected bool {generated.shape[:3]}, got {mask.dtype} {mask.shape}")
-    return [generated, reference, mask]
+    return [generated, reference]
+
+
+def _checked_mask(mask, generated) -> np.ndarray:
+    mask, shape = np.asarray(mask), np.shape(generated)[:3]
+    if mask.shape != shape or mask.dtype != bool:
+        raise ValueError(f"mask: expected bool {shape}, got {mask.dtype} {mask.shape}")
+    return mask
 
 
 def _mean(values: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-    """Mean of (n,3,H,W) over channels and the pixels that weight (n,1,H,W) picks, None: all; (n,) float64."""
+    """Mean of (n,3,h,w) over channels and the pixels that weight (n,1,H,W) picks, None: all; (n,) float64.
+
+    Values of a map without its border fall on the middle of the weight.
+    """
     if weight is None:
         return values.mean((1, 2, 3), dtype=torch.float64)
+    border = (weight.shape[2] - values.shape[2]) // 2
+    weight = weight[..., border : weight.shape[2] - border, border : weight.shape[3] - border].double()
     return (values.double() * weight).sum((1, 2, 3)) / (3 * weight.sum((1, 2, 3)))
-
-
-def _ssim(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-    border = slice(WINDOW // 2, -(WINDOW // 2))
-    return _mean(_ssim_map(a, b), None if weight is None else weight[..., border, border])
 
 
 def _ssim_map(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -122,12 +131,8 @@ def _filter(maps: torch.Tensor) -> torch.Tensor:
     return F.conv2d(maps, window.contiguous(), groups=channels).contiguous()  # which what follows is faster in
 
 
-def _l1(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-    return _mean((a - b).abs(), weight) / 255
-
-
-def _psnr(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-    return -10 * torch.log10(_mean((a - b) ** 2, weight) / 255**2)
-
-
-_METRICS = {"SSIM": _ssim, "PSNR": _psnr, "L1": _l1}
+_METRICS = {  # the map (n,3,h,w) of two pictures, and what is made of its means
+    "SSIM": (_ssim_map, lambda mean: mean),
+    "PSNR": (lambda a, b: (a - b).square_(), lambda mean: -10 * torch.log10(mean / 255**2)),
+    "L1": (lambda a, b: (a - b).abs_(), lambda mean: mean / 255),
+}
