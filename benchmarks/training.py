@@ -16,6 +16,7 @@ at random, which changes neither time nor memory.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -40,6 +41,7 @@ from scagan_hub.training.phase import Phase
 
 FLOAT_NOISE = 1e-3  # between the forms' losses, relative; on CUDA their dtypes differ, and so do they
 LARGEST_BATCH = 64
+ROOM = 0.85  # of CUDA's memory for the one form, so that the other's weights and moments fit in beside it
 
 
 class Shipped:
@@ -202,10 +204,13 @@ def peak_memory(name: str, arguments: list[str]) -> float | None:
     return None if done.returncode else float(done.stdout)
 
 
-def own_peak_memory(form: Shipped) -> float:
+def own_peak_memory(name: str, size: tuple[int, int], batch: int, device: str) -> float:
+    if device == "cuda":
+        torch.cuda.set_per_process_memory_fraction(ROOM)
+    form = FORMS[name](size, batch, device)
     for _ in range(2):
         form.step()
-    if form.device == "cuda":
+    if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     import resource
 
@@ -222,8 +227,10 @@ def main() -> None:
     parser.add_argument("--peak-memory", metavar="FORM", help=argparse.SUPPRESS)
     options = parser.parse_args()
     size, device = tuple(options.size), options.device
+    if device == "cpu":
+        os.environ["ACCELERATE_USE_CPU"] = "true"
     if options.peak_memory:
-        print(own_peak_memory(FORMS[options.peak_memory](size, options.batch, device)))
+        print(own_peak_memory(options.peak_memory, size, options.batch, device))
         return
 
     batch = options.batch or (LARGEST_BATCH if device == "cuda" else 1)

@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from scagan_hub.models import ISNet, PatchDiscriminator, PCTNet, ResNetDiscriminator
 from scagan_hub.models.content_style import StyleModulation, _Pick, kept_cells, standardise
 from scagan_hub.models.is_net import level_sizes
+from scagan_hub.models.layout import layout_of, training_layout
 
 SIZE = (64, 44)
 TINY = {"image_size": SIZE, "width": 4, "modulation_width": 6}
@@ -144,10 +145,12 @@ def test_gradients_of_the_shrunk_form_equal_those_of_the_plain_form():
         torch.testing.assert_close(a, b)
 
 
-def test_gradient_of_picking_cells():
-    x = torch.randn(2, 3, 4, 3, dtype=torch.float64, requires_grad=True)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_gradient_of_picking_cells(layout):
+    x = torch.randn(2, 3, 4, 3, dtype=torch.float64).to(memory_format=layout).requires_grad_()
     rows, columns = torch.tensor([0, 0, 2, 3, 3, 3]), torch.tensor([2, 1, 1, 1])
-    assert torch.equal(_Pick.apply(x, rows, columns), x[:, :, rows][:, :, :, columns])
+    picked = _Pick.apply(x, rows, columns)
+    assert torch.equal(picked, x[:, :, rows][:, :, :, columns]) and layout_of(picked) == layout
     assert torch.autograd.gradcheck(lambda x: _Pick.apply(x, rows, columns), x)
 
 
@@ -203,6 +206,28 @@ def test_pct_net(prior_channels, patch_size):
         net(edge, pose_map, prior[:, :0])
     with pytest.raises(ValueError, match="multiples of"):
         net(edge[..., :-1], pose_map[..., :-1], prior[..., :-1])
+
+
+def test_nets_are_trained_in_the_layout_that_is_fast_on_the_processor(monkeypatch):
+    for capability, layout in {"AVX2": torch.contiguous_format, "AVX512": torch.channels_last}.items():
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda capability=capability: capability)
+        assert training_layout(torch.device("cpu")) == layout
+        assert training_layout(torch.device("cuda")) == torch.channels_last
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_step_stays_in_its_layout(layout):
+    """Of the IS-Net and a discriminator: no convolution is fed, or gives, another layout than its weights have."""
+    torch.manual_seed(0)
+    net = ISNet(**TINY).to(memory_format=layout)
+    judge = ResNetDiscriminator(21, width=4, residual_blocks=1).to(memory_format=layout)
+    found = []
+    for module in (*net.modules(), *judge.modules()):
+        if isinstance(module, torch.nn.Conv2d) and module.padding_mode == "zeros" and module.in_channels > 1:
+            module.register_forward_hook(lambda _, fed, made: found.extend(map(layout_of, (fed[0], made))))
+    feed = {key: value if value is None else value.to(memory_format=layout) for key, value in inputs(net, 2).items()}
+    judge(net(**feed), feed["pose_map"])
+    assert len(found) > 40 and set(found) == {layout}
 
 
 def test_discriminators():

@@ -15,7 +15,7 @@ def training_layout(device: torch.device) -> torch.memory_format:
 
 
 def layout_of(x: torch.Tensor) -> torch.memory_format:
-    """channels_last or the default, as a tensor (B,C,H,W) lies in memory; the default where it could be either."""
-    if x.is_contiguous() or not x.is_contiguous(memory_format=torch.channels_last):
-        return torch.contiguous_format
-    return torch.channels_last
+    """channels_last or the default, as a tensor (B,C,H,W), or part of its channels, lies in memory; the default where
+    it could be either."""
+    either = x.shape[1] == 1 or x.shape[2:].numel() == 1
+    return torch.channels_last if x.stride(1) == 1 and not either else torch.contiguous_format
