@@ -5,7 +5,6 @@ import os
 import numpy as np
 from PIL import Image
 
-from .content import CLASSES
 from .photo import open_image
 from .pose import Pose
 
@@ -71,6 +70,8 @@ def content_maps(kind: str, size: tuple[int, int], edge, classes) -> list[Image.
         ValueError: a picture of another size or with other classes, what this kind doesn't take, or nothing where
             it needs something.
     """
+    from .content import CLASSES  # here, since it loads torch
+
     if kind == "edges":
         if classes is not None:
             raise ValueError("source_parsing: this model transfers edges and takes none; leave it out")
