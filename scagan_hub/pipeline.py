@@ -244,7 +244,7 @@ class ScaGan(SavedPipeline):
         return width, height
 
 
-def _check_components(pct_net: PCTNet, is_net: ISNet, content: Content):
+def _check_components(pct_net: PCTNet | None, is_net: ISNet, content: Content):
     pairs = {
         "image_size": (tuple(is_net.config.image_size), tuple(content.config.image_size)),
         "aligned_channels": (is_net.config.aligned_channels, 4 if content.config.alignment == "limbs" else 0),
