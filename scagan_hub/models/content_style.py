@@ -11,6 +11,7 @@ copies rows and columns back out: the same function, 40 x 30 cells of work in pl
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from .layout import layout_of
 
@@ -33,6 +34,17 @@ def standardise(f: torch.Tensor, eps: float = 1e-5) -> torch.Tensor:
 def modulate(normed: torch.Tensor, gamma: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
     """`act(gamma normed + beta)`; all (B,C,H,W)."""
     return F.leaky_relu(torch.addcmul(beta, normed, gamma), LEAK, inplace=True)
+
+
+def recomputed(function, *inputs: torch.Tensor) -> torch.Tensor:
+    """`function(*inputs)`, of which nothing is kept for the backward pass, which computes it once more.
+
+    For what takes much memory and little time. A modulation's second convolution, which takes most of its time, is
+    not run again: the recomputation stops at what the gradients need.
+    """
+    if not torch.is_grad_enabled():
+        return function(*inputs)
+    return checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False)
 
 
 def kept_cells(length: int, cells: int, reach: int) -> tuple[list[int], list[int]]:
@@ -140,9 +152,15 @@ class ContentStylePath(nn.Module):
         self.conv_out = nn.Conv2d(middle, channels_out, 3, padding=1)
 
     def forward(self, normed: torch.Tensor, style_modulation: torch.Tensor, content: torch.Tensor):
-        f = self.conv_in(modulate(normed, *self.style.spread(style_modulation)))
-        f = self.conv_middle(modulate(standardise(f), *self.content_0(content).chunk(2, dim=1)))
-        return self.conv_out(modulate(standardise(f), *self.content_1(content).chunk(2, dim=1)))
+        f = self.conv_in(recomputed(self._by_style, normed, style_modulation))
+        f = self.conv_middle(recomputed(self._by_content, f, recomputed(self.content_0, content)))
+        return self.conv_out(recomputed(self._by_content, f, recomputed(self.content_1, content)))
+
+    def _by_style(self, normed: torch.Tensor, modulation: torch.Tensor) -> torch.Tensor:
+        return modulate(normed, *self.style.spread(modulation))
+
+    def _by_content(self, f: torch.Tensor, modulation: torch.Tensor) -> torch.Tensor:
+        return modulate(standardise(f), *modulation.chunk(2, dim=1))
 
 
 class ContentStyleBlock(nn.Module):
