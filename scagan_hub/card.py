@@ -47,7 +47,7 @@ def render(configs: dict[str, dict], report: dict | None = None, name: str = "pa
         width=width,
         configuration="\n".join(f"- `{part}`: {_inline(config)}" for part, config in configs.items()),
         training=_training(report.get("training")),
-        figures="\n\n".join(map(table, report.get("figures", []))) or "No figures were measured for these weights.",
+        figures="\n\n".join(map(_measured, report.get("figures", []))) or "No figures were measured for these weights.",
         limits="\n".join(f"- {limit}" for limit in report.get("limits", [])) or "Nothing was written down.",
     )
 
@@ -77,7 +77,7 @@ def _model_index(figures: list[dict]) -> str:
             task_type="image-to-image",
             dataset_type="custom",
             dataset_name=measured.get("data", "not stated"),
-            metric_type=METRIC_TYPES.get(metric, metric.lower()),
+            metric_type=_metric_type(metric),
             metric_name=f"{metric} (protocol {measured['protocol']})",
             metric_value=round(value, 4),
         )
@@ -85,6 +85,17 @@ def _model_index(figures: list[dict]) -> str:
         for metric, value in measured["rows"].get(MODEL, {}).items()
     ]
     return yaml_dump({"model-index": eval_results_to_model_index("SCA-GAN", results)}) if results else ""
+
+
+def _metric_type(metric: str) -> str:
+    """The Hub's name of a metric: "SSIM (person)" is "ssim-person"."""
+    whole, _, part = metric.partition(" (")
+    return "-".join(name for name in (METRIC_TYPES.get(whole, whole.lower()), part.rstrip(")")) if name)
+
+
+def _measured(figures: dict) -> str:
+    missing = [f"{metric} was not measured: it {why}" for metric, why in figures.get("not_available", {}).items()]
+    return "\n".join([table(figures), *([""] if missing else []), *(f"- {line}" for line in missing)])
 
 
 def heading(figures: dict) -> str:

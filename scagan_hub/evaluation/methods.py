@@ -146,10 +146,10 @@ def source_of(method, data: PosePairs, described: str, indices=None, files: Path
     Args:
         described: what the pairs are of, for people.
         indices: which pairs; None: all.
-        files: folder that a model was loaded from; its content is part of what is evaluated.
+        files: folder that a model was loaded from; its weights and configurations are part of what is evaluated.
     """
     identity = [type(method).__name__]
-    for path in sorted(path for path in files.rglob("*") if path.is_file()) if files else ():
+    for path in sorted([*files.rglob("*.safetensors"), *files.rglob("*config.json")]) if files else ():
         with path.open("rb") as file:
             identity.append(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}")
     return DataSetPairs(data, method, method.title, described, indices, identity)
