@@ -20,7 +20,7 @@ import torch
 
 from scagan_hub import DEMO_MODEL, ScaGan
 from scagan_hub.demo import LAUNCH, build_demo
-from scagan_hub.demo.server import health
+from scagan_hub.demo.server import health, share_heaps
 
 __all__ = ["LAUNCH", "build_demo", "main"]
 
@@ -32,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
         "--model", nargs="+", default=[DEMO_MODEL], help="folders or Hub ids (default: the bundled weights)"
     )
     args = parser.parse_args(argv)
+    share_heaps()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         names = [Path(model).name for model in args.model]

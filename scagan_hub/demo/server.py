@@ -1,9 +1,10 @@
 """What a public server needs: bounds, one line for every mistake, no path in it, a word in the log at the start."""
 
+import ctypes
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import gradio as gr
@@ -15,6 +16,7 @@ QUEUE = 16  # requests that may wait; the next one is asked to come back later
 SESSIONS = 128  # whose state is kept, half a megabyte each; a call without a session takes one too
 HOUR = 3600  # seconds: files older than that are deleted, uploaded pictures among them
 UPLOAD, BODY = "20mb", 32 * 1024**2  # a file, and a whole request, in bytes
+ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 BLOCKS = {"analytics_enabled": False, "delete_cache": (HOUR, HOUR)}
 DETECTOR = {"concurrency_id": "detector", "concurrency_limit": 1, "api_visibility": "private"}
 NETS = {"concurrency_id": "nets", "concurrency_limit": 1}  # one picture uses every core that there is
@@ -72,6 +74,15 @@ def number(value: int, label: str, **options) -> gr.Number:
     component = gr.Number(value, precision=0, label=label, **options)
     component.preprocess = lambda payload: payload
     return component
+
+
+def share_heaps(count: int = 2) -> None:
+    """Has all threads take memory from `count` heaps, where the C library can be told (glibc).
+
+    Left alone it gives every new thread of the server a heap of its own, and what a picture took stays in each.
+    """
+    with suppress(AttributeError, OSError, TypeError):  # TypeError: Windows
+        ctypes.CDLL(None).mallopt(ARENA_MAX, count)
 
 
 @contextmanager
