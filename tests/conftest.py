@@ -1,7 +1,10 @@
 """Tiny real components, seeded: every part is the shipped one, only small and untrained."""
 
 import importlib.util
+import os
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tiny nets gain nothing by more threads
 
 import numpy as np
 import pytest
