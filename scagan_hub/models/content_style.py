@@ -79,7 +79,7 @@ class _Pick(torch.autograd.Function):
         ctx.save_for_backward(rows, columns)
         ctx.size = x.shape[2:]
         if layout_of(x) == torch.contiguous_format:
-            return x.index_select(2, rows).index_select(3, columns)
+            return x.index_select(3, columns).index_select(2, rows)  # rows last: they lie in one piece
         cells = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B,h w,C)
         index = (rows[:, None] * x.shape[3] + columns).flatten()
         return cells.index_select(1, index).unflatten(1, (len(rows), len(columns))).permute(0, 3, 1, 2)
