@@ -101,6 +101,22 @@ def test_an_identity_in_both_splits_is_named(people):
     assert str(fault) == "train_0: in both splits: one identity in 2 images of train and 2 images of test"
 
 
+def test_further_splits_are_looked_at_too(people):
+    for path in [*people.glob("*test*")]:
+        other = people / path.name.replace("test", "test-garments")
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, other)
+    report = verify(people)
+    assert report.faults == [] and report.looked_at["test-garments"] == (4, 4)
+    (people / "test-garments" / "test_0_0.png").write_bytes(b"no picture")
+    rewrite(people / "pairs-test-garments.csv", "test_1_0.png,test_1_1.png", "train_1_0.png,test_1_1.png")
+    shutil.copy(people / "train" / "train_1_0.png", people / "test-garments")
+    assert found(people) == {
+        ("unreadable", "test-garments/test_0_0.png"),
+        ("missing", "test-garments/train_1_0.png"),  # not annotated
+        ("in both splits", "train_1"),
+    }
+
+
 def test_a_whole_table_that_cannot_be_read_is_one_fault_among_the_others(people):
     rewrite(people / "annotation-train.csv", "keypoints_x", "x")
     (people / "pairs-test.csv").unlink()

@@ -85,6 +85,12 @@ class Split:
         return _files(self.parsings)
 
 
+def splits(root: str | Path) -> list[str]:
+    """`SPLITS`, and whatever other splits a data set's folder has tables of pairs for."""
+    others = sorted(re.search(r"pairs-(.+)\.csv$", path.name)[1] for path in Path(root).glob("*pairs-?*.csv"))
+    return list(dict.fromkeys([*SPLITS, *others]))
+
+
 def key(name: str) -> str:
     """What the names of one image have in common: no suffix, and no `fashion` (or `fasion`) in front."""
     return re.sub(r"^fash?ion", "", name.rpartition(".")[0] or name)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from .annotations import pose_faults, read_annotations, read_pairs
 from .images import BadImage, read_image, read_parsing
-from .layouts import SPLITS, Split, identity, map_name
+from .layouts import Split, identity, map_name, splits
 
 FEW = 200  # images that are decoded before worker processes have started
 
@@ -68,33 +68,33 @@ class _Tables(NamedTuple):
 
 
 def verify(root: str | Path, image_size: tuple[int, int] | None = None, processes: int | None = None) -> Report:
-    """Looks at every table, image and parsing map of a data set; of one split, where there is no trace of the other.
+    """Looks at every table, image and parsing map of every split of a data set; `train` or `test` may be absent.
 
     Args:
         root: the data set's folder.
         image_size: (height, width) that all images must have; None: what the layout says, else what most have.
         processes: how many decode; None: one a core.
     Raises:
-        ValueError: there is no data set: no folder, or neither split has a table of pairs.
+        ValueError: there is no data set: no folder, or no split has a table of pairs.
     """
-    report, splits, absent = Report([], [], {}), [], []
-    for name in SPLITS:
+    report, found, absent = Report([], [], {}), [], []
+    for name in splits(root):
         try:
-            splits.append(_read_tables(Split(root, name)))
+            found.append(_read_tables(Split(root, name)))
         except ValueError as error:
             absent.append(Fault("missing", name, str(error)))
-    if not splits:
+    if not found:
         raise ValueError(absent[0].what)
     report.faults.extend(split for split in absent if any(Path(root).glob(f"*{split.item}*")))
-    looked = [_look_at(tables.files, processes) for tables in splits]
-    size = image_size or splits[0].files.layout.image_size or _most(looked)
-    for tables, images in zip(splits, looked, strict=True):
+    looked = [_look_at(tables.files, processes) for tables in found]
+    size = image_size or found[0].files.layout.image_size or _most(looked)
+    for tables, images in zip(found, looked, strict=True):
         (report.unused if tables.files.layout.selected else report.faults).extend(_unpaired(tables))
         report.faults.extend([*tables.faults, *_missing(tables), *_damaged(images, size)])
         if size is not None:
             report.faults.extend(_misplaced(tables, size))
         report.looked_at[tables.files.name] = (len(tables.files.files), len(tables.pairs))
-    report.faults.extend(_in_both(splits))
+    report.faults.extend(_in_both(found))
     return report
 
 
@@ -193,9 +193,11 @@ def _size_or_fault(path: Path, parsings: Path) -> tuple[int, int] | str:
         return str(error).removeprefix(f"{path}: ")
 
 
-def _in_both(splits: list[_Tables]) -> Iterator[Fault]:
-    seen = [Counter(identity(name) for name in tables.paired) for tables in splits]
-    if len(splits) == 2:
-        for who in sorted(seen[0].keys() & seen[1].keys()):
-            where = [f"{names[who]} images of {tables.files.name}" for names, tables in zip(seen, splits, strict=True)]
-            yield Fault("in both splits", who, f"one identity in {' and '.join(where)}")
+def _in_both(found: list[_Tables]) -> Iterator[Fault]:
+    """Identities of `train` that another split has too."""
+    seen = {tables.files.name: Counter(identity(name) for name in tables.paired) for tables in found}
+    trained = seen.pop("train", Counter())
+    for split, held_out in seen.items():
+        for who in sorted(trained.keys() & held_out.keys()):
+            where = f"{trained[who]} images of train and {held_out[who]} images of {split}"
+            yield Fault("in both splits", who, f"one identity in {where}")
