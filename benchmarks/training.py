@@ -9,9 +9,9 @@ one run, and medians are printed: wall seconds, and seconds of this process on i
 others share the machine. Peak memory is that of a process which runs nothing but one of the forms. The limit is what
 the machine's own matrix products would take for the shipped step's floating-point operations.
 
-On a CPU both forms are float32, a picture at a time. On CUDA the straightforward form is float32 and the shipped one
-bfloat16, at the largest batch (a power of two) that the straightforward form has memory for. VGG19's weights are drawn
-at random, which changes neither time nor memory.
+On a CPU both forms are float32, at the largest batch (a power of two) for which both have room in 16 GiB. On CUDA the
+straightforward form is float32 and the shipped one bfloat16, at the largest batch that the straightforward form has
+memory for. VGG19's weights are drawn at random, which changes neither time nor memory.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from scagan_hub.training.objective import discriminators
 from scagan_hub.training.phase import Phase
 
 FLOAT_NOISE = 1e-3  # between the forms' losses, relative; on CUDA their dtypes differ, and so do they
-LARGEST_BATCH = 64
+CPU_BATCH, LARGEST_BATCH = 4, 64
 ROOM = 0.85  # of CUDA's memory for the one form, so that the other's weights and moments fit in beside it
 
 
@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="rounds that the medians are taken of")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--size", type=int, nargs=2, default=[256, 176], metavar=("HEIGHT", "WIDTH"))
-    parser.add_argument("--batch", type=int, help="default: 1 on a CPU; on CUDA the largest that fits")
+    parser.add_argument("--batch", type=int, help=f"default: {CPU_BATCH} on a CPU; on CUDA the largest that fits")
     parser.add_argument("--peak-memory", metavar="FORM", help=argparse.SUPPRESS)
     options = parser.parse_args()
     size, device = tuple(options.size), options.device
@@ -233,7 +233,7 @@ def main() -> None:
         print(own_peak_memory(options.peak_memory, size, options.batch, device))
         return
 
-    batch = options.batch or (LARGEST_BATCH if device == "cuda" else 1)
+    batch = options.batch or (LARGEST_BATCH if device == "cuda" else CPU_BATCH)
     while True:
         own = ["--device", device, "--size", *map(str, size), "--batch", str(batch)]
         memory = {name: peak_memory(name, own) for name in FORMS}
