@@ -155,11 +155,31 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path,
     assert parts["b"].state["weight"].eq(-1).all()
 
 
-def test_no_whole_checkpoint_is_an_error_and_none_at_all_is_not(tmp_path):
+def test_no_whole_checkpoint_is_an_error_every_time_and_none_at_all_is_not(people, tmp_path):
     assert checkpoint.newest(tmp_path / "nowhere") is None
-    truncate(write(tmp_path, 1) / "a.pt")
-    with pytest.raises(ValueError, match="none of its 1 checkpoints is whole"):
-        checkpoint.newest(tmp_path, lambda text: None)
+    train(quick(people, tmp_path / "run", steps=1, phase="pct"))
+    (saved,) = (tmp_path / "run" / "checkpoints").iterdir()
+    truncate(saved / "pct.generator.pt")
+    kept = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    resumed, anew = (Trainer(quick(people, tmp_path / "run", phase="pct", resume=how)) for how in ("latest", "no"))
+    for name in (saved.name, saved.name, "damaged-00000001"):
+        saved = saved.rename(saved.with_name(name))
+        with pytest.raises(Stopped, match="none of its 1 checkpoints is whole.*; start anew in another --output"):
+            resumed.run()
+        with pytest.raises(Stopped, match="holds an earlier run"):
+            anew.run()
+    saved.rename(saved.with_name("step-00000001"))
+    assert kept == {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+
+
+def test_what_cannot_be_read_now_is_not_taken_for_damage(tmp_path):
+    write(tmp_path, 1)
+    second = write(tmp_path, 2)
+    (second / "a.pt").rename(second / "elsewhere")
+    (second / "a.pt").symlink_to("a.pt")  # too many levels: an error of reading though the file is there
+    with pytest.raises(ValueError, match="^cannot read .*a.pt: Too many levels of symbolic links; .*try again$"):
+        checkpoint.newest(tmp_path)
+    assert second.is_dir()
 
 
 def test_what_a_crash_leaves_is_not_taken_for_a_checkpoint_and_swept_up(tmp_path):

@@ -48,28 +48,40 @@ def write(folder: Path, parts: dict, record: dict, keep: int) -> Path:
     return final
 
 
+def earlier(folder: Path) -> list[Path]:
+    """The checkpoints of a folder, damaged ones too, newest first."""
+    return sorted([*folder.glob("step-*"), *folder.glob("damaged-*")], key=lambda path: path.name[-8:], reverse=True)
+
+
 def newest(folder: Path, say=print) -> Path | None:
     """The newest whole checkpoint of a folder; damaged ones after it are renamed to `damaged-...` and `say` is told.
 
     Raises:
-        ValueError: when there are checkpoints but none is whole.
+        ValueError: when there are checkpoints but none is whole, and then none is renamed; or when a file cannot be
+            read, which need not be damage.
     """
-    found = sorted(folder.glob("step-*"), reverse=True)
-    for checkpoint in found:
+    damaged = {}
+    for checkpoint in sorted(folder.glob("step-*"), reverse=True):
         damage = find_damage(checkpoint)
         if damage is None:
+            for later, reason in damaged.items():
+                say(f"the checkpoint {later.name} is damaged ({reason}) and was renamed to {_set_aside(later).name}")
             return checkpoint
-        aside = checkpoint.with_name(checkpoint.name.replace("step", "damaged"))
-        shutil.rmtree(aside, ignore_errors=True)
-        checkpoint.rename(aside)
-        say(f"the checkpoint {checkpoint.name} is damaged ({damage}) and was renamed to {aside.name}")
-    if found:
-        raise ValueError(f"{folder}: none of its {len(found)} checkpoints is whole; start anew in another --output")
+        damaged[checkpoint] = damage
+    if there := earlier(folder):
+        why = "".join(f"; {checkpoint.name}: {damage}" for checkpoint, damage in list(damaged.items())[:1])
+        raise ValueError(
+            f"{folder}: none of its {len(there)} checkpoints is whole{why}; start anew in another --output"
+        )
     return None
 
 
 def find_damage(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint's files, or None."""
+    """What is wrong with a checkpoint's files, or None.
+
+    Raises:
+        ValueError: when a file is there and cannot be read.
+    """
     try:
         manifest = json.loads((checkpoint / MANIFEST).read_text())
         for name, expected in manifest.items():
@@ -77,11 +89,20 @@ def find_damage(checkpoint: Path) -> str | None:
             for what in ("bytes", "sha256"):
                 if got[what] != expected[what]:
                     return f"{name}: expected {expected[what]} {what}, got {got[what]}"
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name}: {error.strerror}"
     except OSError as error:
-        return f"{Path(error.filename or checkpoint).name}: {error.strerror}"
+        file = error.filename or checkpoint
+        raise ValueError(f"cannot read {file}: {error.strerror}; nothing was changed, try again") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return f"{MANIFEST} cannot be read: {error}"
     return None
+
+
+def _set_aside(checkpoint: Path) -> Path:
+    aside = checkpoint.with_name(checkpoint.name.replace("step", "damaged"))
+    shutil.rmtree(aside, ignore_errors=True)
+    return checkpoint.rename(aside)
 
 
 def read_record(checkpoint: Path) -> dict:

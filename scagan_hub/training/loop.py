@@ -192,7 +192,7 @@ class Trainer:
 
     def _newest(self):
         folder, resume = self.config.output / "checkpoints", self.config.resume == "latest"
-        if not resume and any(folder.glob("step-*")):
+        if not resume and checkpoint.earlier(folder):
             raise ValueError(
                 f"{folder} holds an earlier run: go on with it by --resume latest, or name another --output"
             )
