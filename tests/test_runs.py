@@ -1,6 +1,7 @@
 """What is asked of a training run and what it says: recipes, configuration files, --dry-run, trackers, processes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,8 @@ def test_a_configuration_file_lies_between_recipe_and_options(tmp_path, suffix):
     file.write_text(json.dumps(fields) if suffix == "json" else yaml.safe_dump(fields))
     config = parse(["--config", str(file), "--output", "o", "--clip", "4"], "")
     assert (config.data, config.learning_rate, config.betas, config.clip) == (Path("from_file"), 1e-05, (0.0, 0.9), 4.0)
-    assert config.weights.flow == 2.0 and config.steps == by_recipe("demo", data="", output="").steps
+    recipe = by_recipe("demo", data="", output="")
+    assert config.weights == replace(recipe.weights, flow=2.0) != Weights(flow=2.0) and config.steps == recipe.steps
 
 
 @pytest.mark.parametrize(

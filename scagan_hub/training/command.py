@@ -83,7 +83,7 @@ def read(path: Path) -> dict:
 
 
 def typed(settings: dict, where: str, kind: type = TrainConfig) -> dict:
-    """Settings of JSON's types in those of a dataclass's fields.
+    """Settings of JSON's types in those of a dataclass's fields; one inside it stays a dictionary of what is set.
 
     Raises:
         ValueError: for an unknown field or a value of another type.
@@ -101,7 +101,7 @@ def typed(settings: dict, where: str, kind: type = TrainConfig) -> dict:
 def _typed(value, kind, where: str):
     options = get_args(kind)
     if is_dataclass(kind):
-        return kind(**typed(value, where, kind))
+        return typed(value, where, kind)
     if get_origin(kind) is UnionType:
         inner = next(option for option in options if option is not NoneType)
         return None if value is None else _typed(value, inner, where)

@@ -28,7 +28,7 @@ DEMO = {
     "steps": 2_250,
     "decay_from": 1_600,
     "learning_rate": 4e-4,
-    "weights": Weights(adversarial=0.2, appearance=5.0),
+    "weights": {"adversarial": 0.2, "appearance": 5.0},
     "adversarial_from": 900,
     "discriminator": "patch",
     "discriminator_width": 32,
@@ -45,6 +45,10 @@ DEMO = {
 
 
 def by_recipe(preset: str = "demo", phase: str = "both", **settings) -> TrainConfig:
-    """A preset's configuration of a phase, with `settings` in place of what its recipe says."""
+    """A preset's configuration of a phase, with `settings` in place of what its recipe says.
+
+    `weights` is a dictionary of those that differ from the recipe's.
+    """
     recipe = RELEASE[phase] if preset == "release" else DEMO
-    return TrainConfig(preset=preset, phase=phase, **recipe | settings)
+    weights = Weights(**recipe.get("weights", {}) | settings.get("weights", {}))
+    return TrainConfig(preset=preset, phase=phase, **recipe | settings | {"weights": weights})
