@@ -50,8 +50,11 @@ def test_the_bundled_weights_command_is_short():
     )
 
 
-def test_a_command_repeats_its_configuration():
-    config = asked("--preset", "release", "--clip", "1.5", "--weights.contextual", "0.2", "--ema", "0.99")
+@pytest.mark.parametrize("options", ["", "--variant batch_norm", "--phase is --variant no_prior_transfer"])
+def test_a_command_repeats_its_configuration(options):
+    config = asked(
+        "--preset", "release", "--clip", "1.5", "--weights.contextual", "0.2", "--ema", "0.99", *options.split()
+    )
     words = command(config).split()[3:]
     assert parse(words, "").plain() == config.plain() | {"data": "DATA", "output": "OUTPUT"}
 

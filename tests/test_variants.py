@@ -12,6 +12,7 @@ from scagan_hub import Pose, ScaGan
 from scagan_hub.data import PosePairs
 from scagan_hub.models import ISNet, PCTNet
 from scagan_hub.models.content_style import SpadeResidualBlock
+from scagan_hub.training.command import parse
 from scagan_hub.training.components import components
 from scagan_hub.training.config import MODELS, VARIANTS, TrainConfig
 from scagan_hub.training.loop import Trainer
@@ -94,10 +95,18 @@ def test_variants_are_what_the_documentation_says(monkeypatch):
 
 
 def test_options_that_a_variant_cannot_have_are_refused():
-    for wrong in ({"phase": "pct"}, {"pct_net": Path("model")}):
+    for wrong in ({"phase": "pct"}, {"pct_net": Path("model")}, {"phase": "is", "pct_net": Path("model")}):
         with pytest.raises(ValueError, match="no_prior_transfer has no PCT-Net"):
             config(Path("d"), Path("o"), "no_prior_transfer", **wrong)
-    assert config(Path("d"), Path("o"), "no_prior_transfer", phase="is").phases == ("is",)
+
+
+def test_phase_2_of_a_variant_without_pct_net_needs_none(pairs, tmp_path, monkeypatch):
+    monkeypatch.setitem(MODELS, "demo", NETS)
+    options = f"--data {pairs} --output {tmp_path} --phase is --variant no_content_branch --steps 1 --features none"
+    options += " --workers 0 --evaluate-pairs 2 --discriminator-width 4 --mixed-precision no"
+    Trainer(parse(options.split(), "")).run()
+    report = ScaGan.from_pretrained(str(tmp_path / "model")).report
+    assert "--phase is --variant no_content_branch" in report["training"]["command"]
 
 
 def test_source_parsing_is_asked_for_and_checked(pairs, monkeypatch):

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Literal, get_args, get_origin, get_type_hints
 
-from .config import TrainConfig
+from .config import VARIANTS, TrainConfig, has_pct_net
 from .recipes import by_recipe
 
 PRESETS, PHASES = (get_args(get_type_hints(TrainConfig)[name]) for name in ("preset", "phase"))
@@ -28,19 +28,22 @@ def parse(arguments: Sequence[str], description: str) -> TrainConfig:
     early.add_argument("--config", type=Path)
     early.add_argument("--preset", choices=PRESETS)
     early.add_argument("--phase", choices=PHASES)
+    early.add_argument("--variant", choices=VARIANTS)
     known, rest = early.parse_known_args(arguments)
     given = read(known.config) if known.config else {}
-    chosen = {name: getattr(known, name) or given.get(name) for name in ("preset", "phase")}
-    chosen = {"preset": chosen["preset"] or "demo", "phase": chosen["phase"] or "both"}
-    required = ("data", "output", "pct_net") if chosen["phase"] == "is" else ("data", "output")
+    usual = {"preset": "demo", "phase": "both", "variant": "full"}
+    chosen = {name: getattr(known, name) or given.get(name, usual[name]) for name in usual}
+    takes_a_net = chosen["phase"] == "is" and has_pct_net(chosen["variant"])
+    required = ("data", "output", "pct_net") if takes_a_net else ("data", "output")
     default = by_recipe(**dict.fromkeys(required, tyro.MISSING) | given | chosen)
     return tyro.cli(TrainConfig, default=default, args=rest, description=description)
 
 
 def command(config: TrainConfig) -> str:
     """The command of a run: what differs from its preset's recipe, with placeholders for the user's own paths."""
-    own = {name: getattr(config, name) for name in ("data", "output", "pct_net", "is_net", "resume")}
+    own = {name: getattr(config, name) for name in ("data", "output", "variant", "pct_net", "is_net", "resume")}
     settings = {"--preset": config.preset, "--data": "DATA", "--output": "OUTPUT", "--phase": config.phase}
+    settings |= {} if config.variant == "full" else {"--variant": config.variant}
     settings |= _options(config, by_recipe(config.preset, config.phase, **own), "")
     file = Path(config.features)
     if file.suffix:

@@ -49,6 +49,10 @@ VARIANTS = {
 }
 
 
+def has_pct_net(variant: str) -> bool:
+    return VARIANTS[variant].get("pct_net", {}) is not None
+
+
 @dataclass
 class Weights:
     """Weights of the objective's terms (the paper's; spec of `losses.py`)."""
@@ -162,7 +166,7 @@ class TrainConfig:
 
     @property
     def has_pct_net(self) -> bool:
-        return VARIANTS[self.variant].get("pct_net", {}) is not None
+        return has_pct_net(self.variant)
 
     @property
     def phases(self) -> tuple[str, ...]:
