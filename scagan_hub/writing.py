@@ -5,6 +5,8 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 
 def check_writable(path) -> Path:
     """Refuse an output file before any work is done.
@@ -59,8 +61,9 @@ def whole_folder(path):
         partial.mkdir(parents=True)
         yield partial
         _move_into(partial, path)
-    except OSError as error:
-        raise ValueError(f"cannot write the folder {path}: {error.strerror or error}; write elsewhere") from error
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"cannot write the folder {path}: {reason}; write elsewhere") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

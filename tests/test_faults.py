@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -196,18 +197,32 @@ def test_only_the_last_checkpoints_are_kept(tmp_path):
     assert sorted(tmp_path.iterdir()) == made[1:]
 
 
-def test_a_full_disk_is_a_clear_error_and_older_checkpoints_stay(tmp_path):
-    first = write(tmp_path, 1)
+@contextmanager
+def full_disk(left: int):
+    """No file may grow beyond `left` bytes."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (left, limits[1]))
     try:
-        with pytest.raises(
-            ValueError, match="cannot write the checkpoint .*step-00000002: .*; earlier ones are untouched"
-        ):
-            write(tmp_path, 2, size=100_000)
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_is_a_clear_error_and_older_checkpoints_stay(tmp_path):
+    first = write(tmp_path, 1)
+    said = "cannot write the checkpoint .*step-00000002: .*; earlier ones are untouched"
+    with full_disk(50_000), pytest.raises(ValueError, match=said):
+        write(tmp_path, 2, size=100_000)
     assert list(tmp_path.iterdir()) == [first] and checkpoint.newest(tmp_path) == first
+
+
+def test_a_disk_too_full_for_the_model_is_a_clear_error_and_the_earlier_one_stays(people, tmp_path):
+    trainer = train(quick(people, tmp_path / "run", steps=1, phase="pct"))
+    before, there = weights(tmp_path / "run"), sorted((tmp_path / "run").iterdir())
+    trainer.exported = 0
+    with full_disk(10_000), pytest.raises(Stopped, match="^cannot write the folder .*model: .*File too large.*$"):
+        trainer.save()
+    assert same(before, weights(tmp_path / "run")) and sorted((tmp_path / "run").iterdir()) == there
 
 
 def test_a_run_falls_back_and_ends_as_the_uninterrupted_one(people, tmp_path, capsys):

@@ -165,12 +165,12 @@ class Trainer:
         raise Stopped(f"{name}: saved after step {step}; go on with --resume latest", 128 + self.watch.signal)
 
     def on_main(self, work: Callable):
-        """Does `work` on the main process; every process gets its result, or raises its ValueError."""
+        """Does `work` on the main process; every process gets its result, or raises Stopped with its error."""
         outcome = [None, None]
         if self.accelerator.is_main_process:
             try:
                 outcome[0] = work()
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 outcome[1] = str(error)
         result, error = broadcast_object_list(outcome)
         if error is not None:
