@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 from tiny_training import (
     TINY,
     distance,
@@ -31,7 +32,7 @@ from tiny_training import (
 from scagan_hub.training import checkpoint
 from scagan_hub.training.config import MODELS, Weights
 from scagan_hub.training.loop import Trainer
-from scagan_hub.training.watch import Stopped
+from scagan_hub.training.watch import Stopped, Watch
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +84,14 @@ def test_sigterm_saves_and_leaves(people, tmp_path):
     steps = int(saved.name.removeprefix("step-")) + 2
     resumed = train(quick(people, tmp_path / "parts", steps=steps, resume="latest", **settings))
     assert same(parameters(resumed), parameters(train(quick(people, tmp_path / "whole", steps=steps, **settings))))
+
+
+@pytest.mark.parametrize("first", Watch.SIGNALS)
+def test_a_second_signal_of_either_kind_ends_a_run_as_always(first):
+    before = [signal.getsignal(number) for number in Watch.SIGNALS]
+    with Watch(Accelerator()):
+        os.kill(os.getpid(), first)
+        assert [signal.getsignal(number) for number in Watch.SIGNALS] == before
 
 
 @pytest.mark.parametrize("phase", ["is", "both"])

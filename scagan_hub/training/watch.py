@@ -25,7 +25,7 @@ class Watch:
     when the answer has long arrived (at once on a CPU, where there is nothing to wait for).
 
     As a context it takes SIGTERM and SIGINT: the first asks for a stop after the current update, and `signal` is its
-    number on every process then; a second one ends the process as always.
+    number on every process then; a second one, of either kind, ends the process as always.
     """
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -40,12 +40,15 @@ class Watch:
         return self
 
     def __exit__(self, *_):
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        self._give_back()
 
     def _receive(self, number, _):
         self._received = number
-        signal.signal(number, self._handlers[number])
+        self._give_back()
+
+    def _give_back(self):
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     def look(self, step: int, terms: dict, norms: dict, names: list[str]) -> torch.Tensor:
         """
