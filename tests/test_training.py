@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import SIZE, TINY, quick, weights
+from tiny_training import SIZE, TINY, quick, save_untrained, weights
 
+from scagan_hub import ScaGan
+from scagan_hub.content import Content
 from scagan_hub.models import ISNet
 from scagan_hub.models.content_style import Modulation
 from scagan_hub.training.average import EMA
-from scagan_hub.training.components import initialise
+from scagan_hub.training.components import components, initialise, trained_net
 from scagan_hub.training.config import MODELS, TrainConfig, Weights
 from scagan_hub.training.loop import Trainer
 from scagan_hub.training.objective import Objective, discriminators, windows
@@ -53,6 +55,33 @@ def test_a_run_starts_from_trained_nets_of_its_own_form(make_config):
     assert all(torch.equal(before[f"is.{name}"].to(value), value) for name, value in after.items())
     with pytest.raises(ValueError, match="--is-net .*: edge_channels is 1, this run has 0"):
         Trainer(make_config("third", variant="no_content_branch", is_net=model))
+
+
+@pytest.mark.parametrize("fed", [{"prior_radius": 9}, {"heatmap_sigma": 12.0}])
+def test_a_pct_net_that_was_fed_otherwise_is_refused(make_config, monkeypatch, fed):
+    model = save_untrained(make_config().output)
+    ((field, value),) = fed.items()
+    monkeypatch.setitem(MODELS, "demo", TINY | {"content": TINY["content"] | fed})
+    with pytest.raises(ValueError, match=f"--pct-net .*: content's {field} is .*, this run has {value}"):
+        Trainer(make_config("run", phase="is", pct_net=model))
+
+
+def test_a_converted_release_is_not_taken_for_a_pct_net_of_the_preset(tmp_path, monkeypatch):
+    small = {"pct_net": {"width": 4, "residual_blocks": 1}, "is_net": {"width": 4, "modulation_width": 4}}
+    monkeypatch.setitem(MODELS, "release", {"content": MODELS["release"]["content"], **small})
+    pct_net, is_net, content = components(TrainConfig(tmp_path, tmp_path, preset="release"))
+    fed = Content(heatmap_sigma=12.0, prior="patches_release")  # as `official.py` has it
+    ScaGan(pct_net.eval(), is_net.eval(), fed).save_pretrained(tmp_path / "release")
+    with pytest.raises(ValueError, match="content's prior is patches_release, this run has patches"):
+        trained_net(tmp_path / "release", "pct_net", pct_net, content)
+
+
+def test_a_model_without_pct_net_is_refused_as_one(make_config):
+    first = make_config("first", variant="no_prior_transfer", steps=1)
+    Trainer(first).run()
+    model = first.output / "model"
+    with pytest.raises(ValueError, match="--pct-net .*: this model has no PCT-Net"):
+        Trainer(make_config("second", phase="is", pct_net=model))
 
 
 def test_phase_is_leaves_the_pct_net_alone(make_config):

@@ -22,16 +22,25 @@ def components(config: TrainConfig) -> tuple[PCTNet | None, ISNet, Content]:
     return PCTNet(**settings | {"prior_channels": content.prior_channels}), is_net, content
 
 
-def trained_net(folder, name: str, like: torch.nn.Module) -> torch.nn.Module:
+# What a net isn't fed: PCT-Net no aligned source, IS-Net no edge prior.
+NOT_FED = {"pct_net": {"alignment"}, "is_net": {"prior", "prior_radius"}}
+
+
+def trained_net(folder, name: str, like: torch.nn.Module, content: Content) -> torch.nn.Module:
     """The net `name` of a trained model.
 
     Raises:
-        ValueError: when it is of another form than `like`.
+        ValueError: when there is none, it is of another form than `like`, or was fed otherwise than by `content`.
     """
-    net = getattr(ScaGan.from_pretrained(str(folder)), name)
-    for key, wanted in like.config.items():
-        if not key.startswith("_") and json.dumps(net.config[key]) != json.dumps(wanted):
-            raise ValueError(f"--{name.replace('_', '-')} {folder}: {key} is {net.config[key]}, this run has {wanted}")
+    pipe, option = ScaGan.from_pretrained(str(folder)), f"--{name.replace('_', '-')} {folder}"
+    net = getattr(pipe, name)
+    if net is None:
+        raise ValueError(f"{option}: this model has no PCT-Net; give one that was trained with it")
+    for part, own, wanted in (("", net.config, like.config), ("content's ", pipe.content.config, content.config)):
+        for key, value in wanted.items():
+            matters = not key.startswith("_") and not (part and key in NOT_FED[name])
+            if matters and json.dumps(own[key]) != json.dumps(value):
+                raise ValueError(f"{option}: {part}{key} is {own[key]}, this run has {value}")
     return net.train()
 
 

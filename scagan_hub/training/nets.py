@@ -28,7 +28,7 @@ class Nets:
         for name in ("pct_net", "is_net"):
             trained, net = getattr(config, name), getattr(self, name)
             if trained is not None:
-                setattr(self, name, trained_net(trained, name, net))
+                setattr(self, name, trained_net(trained, name, net, self.content))
             elif net is not None:
                 initialise(net, config.init)
         for net in (self.pct_net, self.is_net, features):
