@@ -175,6 +175,17 @@ def test_every_modulation_starts_as_the_identity(form):
     assert found and all((gamma == 1).all() and (beta == 0).all() for gamma, beta in found)
 
 
+def test_nets_start_as_the_release_does(make_config):
+    phases = Trainer(make_config(discriminator_width=32, init="normal")).nets.phases
+    patch = Trainer(make_config(discriminator_width=32, discriminator="patch")).nets.phases["is"]
+    for net in (net for phase in phases.values() for net in phase.plain.values()):
+        drawn = torch.cat([w.detach().flatten() for name, w in net.named_parameters() if w.ndim > 1])
+        assert abs(drawn.std() - 0.02) < 5e-4 and abs(drawn.mean()) < 5e-4
+    judge = phases["is"].plain["discriminators"]["style"]
+    assert (judge.blocks[0].conv_0.bias == 0).all()
+    assert patch.plain["discriminators"]["style"].conv_out.bias.any()
+
+
 def test_the_script_refuses_bad_input_in_one_line(tmp_path):
     script = Path(__file__).parents[1] / "train_accelerate.py"
     command = [sys.executable, str(script), "--data", str(tmp_path / "nowhere"), "--output", str(tmp_path / "run")]

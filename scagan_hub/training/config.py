@@ -128,7 +128,8 @@ class TrainConfig:
     ema: float = 0.999
     """decay of the averaged weights that are saved and evaluated"""
     init: Literal["normal", "kaiming"] = "normal"
-    """normal: N(0, .02), the release's; kaiming: keeps the style encoder's signal alive at small widths"""
+    """of the generators and resnet discriminators; normal: N(0, .02), the release's; kaiming: keeps the style encoder's
+    signal alive at small widths. A patch discriminator, spectrally normalised, keeps PyTorch's own draw"""
     seed: int = 0
     """of the first weights, the order of the pairs and everything drawn at random: the same seed, the same run"""
     workers: int = 1

@@ -4,6 +4,7 @@ import torch
 
 from ..models.layout import training_layout
 from .average import EMA
+from .components import initialise
 from .config import TrainConfig
 from .objective import Objective, discriminators
 
@@ -26,6 +27,8 @@ class Phase:
             generator = torch.nn.SyncBatchNorm.convert_sync_batchnorm(generator)
         layout = training_layout(accelerator.device)
         judges = discriminators(channels, config).to(accelerator.device, memory_format=layout)
+        if config.discriminator == "resnet":
+            initialise(judges, config.init)
         self.plain = {"generator": generator, "discriminators": judges}
         self.optimisers = {
             "generator": torch.optim.Adam(generator.parameters(), config.learning_rate, config.betas, fused=True),
