@@ -152,6 +152,26 @@ def test_an_unreadable_image_stops_the_run_with_its_name_in_one_line(make_config
     assert "\n" not in str(stop.value)
 
 
+def test_an_unreadable_held_out_image_is_refused_before_the_first_step(make_config, people):
+    path = people / "test" / "test_1_1.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    config = make_config(evaluate_pairs=4)
+    with pytest.raises(ValueError, match="test_1_1.png: cannot be read: "):
+        Trainer(config)
+    assert not config.output.exists()
+
+
+def test_a_validation_that_fails_loses_no_work(make_config, people):
+    config = make_config(save_every=2, evaluate_every=2, phase="pct")
+    trainer = Trainer(config)
+    path = people / "test" / "test_1_1.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    trainer.config.evaluate_pairs = 4
+    with pytest.raises(ValueError, match="test_1_1.png: cannot be read: "):
+        trainer.run()
+    assert [saved.name for saved in (config.output / "checkpoints").iterdir()] == ["step-00000002"]
+
+
 def test_impossible_settings_are_refused(make_config):
     with pytest.raises(ValueError, match="batch_size must be at least 1"):
         make_config(batch_size=0)

@@ -16,7 +16,7 @@ from .config import TrainConfig, differing
 from .journal import Journal, check_trackers
 from .launch import start
 from .nets import Nets
-from .validation import validate
+from .validation import check, validate
 from .watch import Stopped, Watch
 
 
@@ -36,6 +36,7 @@ class Trainer:
         content = components(config)[2].config
         size, parsing = content.image_size, content.kind == "parsing"
         self.train_set, self.held_out = (PosePairs(config.data, split, size, parsing) for split in ("train", "test"))
+        check(self.held_out, config.evaluate_pairs)
         self.accelerator = start(config)
         self.nets = Nets(config, self.accelerator)
         self.watch = Watch(self.accelerator)
@@ -60,10 +61,10 @@ class Trainer:
                 if self.due(config.log_every):
                     self.journal.figures(self.record, self.means(recent))
                     recent.clear()
-                if self.due(config.evaluate_every):
-                    self.validate()
                 if self.due(config.save_every):
                     self.save()
+                if self.due(config.evaluate_every):
+                    self.validate()
                 if self.watch.signal:
                     self.leave()
         self.save()

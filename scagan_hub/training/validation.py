@@ -12,6 +12,18 @@ SHOWN = 8  # pairs in the grid
 BATCH = 8
 
 
+def check(data, pairs: int) -> None:
+    """Decodes the pictures that `validate` will need.
+
+    Raises:
+        BadImage: naming the first that cannot be used.
+    """
+    for name in sorted({name for i in choose(data, pairs) for name in data.pairs[i]}):
+        data.view(name)
+        if data.parsing:
+            data.parsing_map(name)
+
+
 def validate(pipe, data, pairs: int, accelerator) -> tuple[dict[str, float], np.ndarray | None]:
     """Measures a pipeline on held-out pairs, the same each time; every process takes its share of them.
 
