@@ -5,18 +5,20 @@ Options override the fields of --config FILE (JSON or YAML), these the recipe of
 
 import os
 import sys
+from pathlib import Path
 
 from scagan_hub.training.command import parse
 
 
 def main() -> int:
+    parent = launcher()
     try:
         config = parse(sys.argv[1:], __doc__)
         if config.dry_run:
             return dry_run(config)
         from scagan_hub.training.loop import Stopped, Trainer
 
-        trainer = Trainer(config)
+        trainer = Trainer(config, parent)
     except (ValueError, OSError) as error:
         return fail(error, speaks=os.environ.get("LOCAL_RANK", "0") == "0")  # every process of a machine says the same
     try:
@@ -38,6 +40,21 @@ def dry_run(config) -> int:
     if os.environ.get("RANK", "0") == "0":
         print(lines)
     return 0
+
+
+def launcher() -> int | None:
+    """The parent's process id, if that is `accelerate launch`: told to end, it does, and tells no single child of it.
+
+    Its variables tell that it is somewhere above, the parent's command that it is the parent: what a launched script
+    starts in its turn may outlive that script. Only Linux tells commands.
+    """
+    parent = os.getppid()
+    try:
+        words = Path(f"/proc/{parent}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return None
+    called = any(Path(word).name.split(".")[0] in ("accelerate", "accelerate-launch") for word in words)
+    return parent if called and "ACCELERATE_MIXED_PRECISION" in os.environ else None
 
 
 def fail(error: Exception, speaks: bool = True) -> int:

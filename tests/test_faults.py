@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ import torch
 from accelerate import Accelerator
 from tiny_training import (
     TINY,
+    begin,
     distance,
     expected_order,
     kill_at,
@@ -25,6 +26,7 @@ from tiny_training import (
     same,
     save_untrained,
     train,
+    wait_for,
     weights,
     worker,
 )
@@ -84,6 +86,47 @@ def test_sigterm_saves_and_leaves(people, tmp_path):
     steps = int(saved.name.removeprefix("step-")) + 2
     resumed = train(quick(people, tmp_path / "parts", steps=steps, resume="latest", **settings))
     assert same(parameters(resumed), parameters(train(quick(people, tmp_path / "whole", steps=steps, **settings))))
+
+
+TINY_SCRIPT = """
+import sys
+from tiny_training import MODELS, TINY
+MODELS["demo"] = TINY
+import train_accelerate
+sys.exit(train_accelerate.main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who the parent is")
+def test_a_run_saves_and_leaves_when_accelerates_launcher_is_told_to_end(people, tmp_path):
+    script, output = tmp_path / "script.py", tmp_path / "run"
+    script.write_text(TINY_SCRIPT)
+    launcher = [str(Path(sys.executable).with_name("accelerate")), "launch", "--num_processes", "1"]
+    options = [
+        "--data",
+        people,
+        "--output",
+        output,
+        "--phase",
+        "pct",
+        "--features",
+        "none",
+        "--trackers",
+        "tensorboard",
+    ]
+    options += ["--discriminator-width", "4", "--batch-size", "2", "--evaluate-pairs", "2", "--log-every", "1"]
+    process = begin([*launcher, str(script), *map(str, options), "--steps", "1000000", "--mixed-precision", "no"])
+    try:
+        wait_for(process, output, 1)
+        process.terminate()
+        _, said = process.communicate(timeout=60)  # until the run itself has closed its end
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGTERM
+    (step,) = re.findall(r"train_accelerate: error: SIGTERM: saved after step (\d+); go on with --resume latest", said)
+    (saved,) = (output / "checkpoints").iterdir()
+    assert saved.name == f"step-{int(step):08}" and checkpoint.find_damage(saved) is None
 
 
 @pytest.mark.parametrize("first", Watch.SIGNALS)

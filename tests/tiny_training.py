@@ -122,9 +122,13 @@ def save_untrained(folder: Path) -> Path:
 
 def worker(runs: list[dict], launcher: list[str]) -> subprocess.Popen:
     """Processes that do these runs one after another."""
+    return begin([*launcher, str(Path(__file__)), json.dumps(runs)])
+
+
+def begin(command: list[str]) -> subprocess.Popen:
+    """A command on the CPU, in a session of its own."""
     root = Path(__file__).parents[1]
     environment = os.environ | ON_CPU | {"PYTHONPATH": f"{root}{os.pathsep}{Path(__file__).parent}"}
-    command = [*launcher, str(Path(__file__)), json.dumps(runs)]
     return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
 
 
@@ -135,12 +139,17 @@ def finish(process: subprocess.Popen) -> None:
 
 def kill_at(process: subprocess.Popen, output: Path, step: int) -> None:
     """SIGKILL to a run and all its processes as soon as its log has come to a step."""
+    wait_for(process, output, step)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def wait_for(process: subprocess.Popen, output: Path, step: int) -> None:
+    """Until a run's log has come to a step."""
     log = output / "log.jsonl"
     while not (log.exists() and len(log.read_text().splitlines()) >= step):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:

@@ -26,11 +26,13 @@ class Trainer:
     Attributes:
         record: where the run stands; saved with every checkpoint.
 
+    Args:
+        launcher: see `Watch`.
     Raises:
         ValueError: for data that cannot be trained on, features or trackers that are not there.
     """
 
-    def __init__(self, config: TrainConfig):
+    def __init__(self, config: TrainConfig, launcher: int | None = None):
         self.config = config
         check_trackers(config.trackers)
         content = components(config)[2].config
@@ -39,7 +41,7 @@ class Trainer:
         check(self.held_out, config.evaluate_pairs)
         self.accelerator = start(config)
         self.nets = Nets(config, self.accelerator)
-        self.watch = Watch(self.accelerator)
+        self.watch = Watch(self.accelerator, launcher)
         self.images_a_step = config.batch_size * config.accumulate * self.accelerator.num_processes
         self.record = {"step": 0, "samples": 0, "seconds": 0.0, "pairs": len(self.train_set), "config": config.plain()}
         self.saved = self.exported = 0  # the steps of the newest checkpoint and of the exported model

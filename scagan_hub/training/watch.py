@@ -1,5 +1,7 @@
-"""What ends a run early: a figure that is not finite, or a signal; noticed by all processes at the same step."""
+"""What ends a run early: a figure that is not finite, a signal, or the launcher's end; noticed by all processes at the
+same step."""
 
+import os
 import signal
 
 import torch
@@ -25,13 +27,17 @@ class Watch:
     when the answer has long arrived (at once on a CPU, where there is nothing to wait for).
 
     As a context it takes SIGTERM and SIGINT: the first asks for a stop after the current update, and `signal` is its
-    number on every process then; a second one, of either kind, ends the process as always.
+    number on every process then; a second one, of either kind, ends the process as always. The end of the launcher
+    is taken for a SIGTERM.
+
+    Args:
+        launcher: the parent's process id, where this process is to end with it.
     """
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-    def __init__(self, accelerator):
-        self.accelerator, self.signal = accelerator, 0
+    def __init__(self, accelerator, launcher: int | None = None):
+        self.accelerator, self.launcher, self.signal = accelerator, launcher, 0
         self._received, self._handlers = 0, {}
         self._pending: list[tuple] = []
 
@@ -62,6 +68,8 @@ class Watch:
         """
         values = torch.stack([value.float() for value in (terms | norms).values()])
         mine = 1 - values.isfinite().float()
+        if self.launcher not in (None, os.getppid()):
+            self._received = self._received or signal.SIGTERM
         everywhere = torch.stack([mine.amax(), torch.full_like(mine[0], self._received)])  # bad, signal
         if self.accelerator.num_processes > 1:
             everywhere = self.accelerator.gather(everywhere[None]).amax(0)
