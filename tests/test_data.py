@@ -34,6 +34,9 @@ def parsed(people):
 def test_sampler_is_a_function_of_position():
     whole = list(PairSampler(7, seed=3, start=0, stop=20))
     assert list(PairSampler(7, seed=3, start=5, stop=20)) == whole[5:]
+    plain = list(PairSampler(7, seed=3, start=0, stop=20, mirror=False))
+    assert {mirrored for _, mirrored in whole} == {True, False}
+    assert plain == [(index, False) for index, _ in whole]
     assert sorted(index for index, _ in whole[:7]) == list(range(7))
 
 

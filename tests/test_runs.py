@@ -41,6 +41,7 @@ def test_a_preset_is_a_recipe_that_options_override():
     )
     assert (first.learning_rate, first.batch_size, first.steps, first.decay_from) == (2e-4, 5, 320_000, 160_000)
     assert (second.learning_rate, second.batch_size, second.steps, second.decay_from) == (1e-4, 3, 533_333, 266_666)
+    assert demo.mirror and not first.mirror and not second.mirror
     assert second.betas == (0.5, 0.999) and second.weights == Weights() and second.init == "normal"
 
 
@@ -131,6 +132,16 @@ def test_trackers_get_every_figure_and_the_held_out_pictures(tiny, people, tmp_p
     assert tags | {"held_out/ssim", "held_out/l1"} == set(events.Tags()["scalars"])
     assert [event.step for event in events.Scalars("pct/total")] == [1, 2]
     assert 0 <= events.Scalars("pct/accuracy")[0].value <= 1 and events.Tags()["images"] == ["held_out"]
+
+
+@pytest.mark.parametrize("mirror", [True, False])
+def test_a_run_mirrors_as_it_is_told(tiny, people, tmp_path, mirror):
+    trainer = Trainer(quick(people, tmp_path / "run", phase="pct", steps=8, mirror=mirror))
+    pictures = [picture for (batch,) in trainer.updates() for picture in batch["source_image"]]
+    as_they_are = [trainer.train_set[i]["source_image"] for i in range(4)]
+    mirrored = [not any(torch.equal(seen, known) for known in as_they_are) for seen in pictures]
+    assert any(mirrored) == mirror and not all(mirrored)
+    assert trainer.facts()["data"].endswith("mirrored at random") == mirror
 
 
 def test_unknown_and_absent_trackers_are_refused():

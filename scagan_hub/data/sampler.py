@@ -14,10 +14,11 @@ class PairSampler(Sampler):
         seed: of the shuffling.
         start: how many samples have been drawn already.
         stop: after how many samples in all to end.
+        mirror: a random half of each pass; else none.
     """
 
-    def __init__(self, length: int, seed: int, start: int, stop: int):
-        self.length, self.seed, self.start, self.stop = length, seed, start, stop
+    def __init__(self, length: int, seed: int, start: int, stop: int, mirror: bool = True):
+        self.length, self.seed, self.start, self.stop, self.mirror = length, seed, start, stop, mirror
 
     def __len__(self) -> int:
         return max(0, self.stop - self.start)
@@ -28,7 +29,7 @@ class PairSampler(Sampler):
             epoch, offset = divmod(position, self.length)
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
             order = torch.randperm(self.length, generator=generator)
-            mirrored = torch.rand(self.length, generator=generator) < 0.5
+            mirrored = torch.rand(self.length, generator=generator) < (0.5 if self.mirror else 0)
             end = min(self.length, offset + self.stop - position)
             yield from zip(order[offset:end].tolist(), mirrored[offset:end].tolist(), strict=True)
             position += end - offset

@@ -90,6 +90,8 @@ class TrainConfig:
     """step from which the learning rate falls linearly to zero at `steps`; none: never"""
     batch_size: int = 8
     """pairs that a process works on at once: what memory allows"""
+    mirror: bool = True
+    """mirror every other pair, drawn at random, picture and pose; the release doesn't"""
     accumulate: int = 1
     """batches a process and update: a larger batch than memory allows"""
     learning_rate: float = 2e-4

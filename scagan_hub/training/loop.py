@@ -95,7 +95,7 @@ class Trainer:
         stop = done + max(0, config.steps - self.record["step"]) * self.images_a_step
         loader = pair_loader(
             self.train_set,
-            PairSampler(len(self.train_set), config.seed, done, stop),
+            PairSampler(len(self.train_set), config.seed, done, stop, config.mirror),
             config.batch_size,
             config.workers,
             self.accelerator.device,
@@ -185,7 +185,7 @@ class Trainer:
         images = len(self.train_set.annotations)
         return {
             "command": command(self.config),
-            "data": f"{len(self.train_set)} pairs of {images} pictures, mirrored at random",
+            "data": f"{len(self.train_set)} pairs of {images} pictures" + ", mirrored at random" * self.config.mirror,
             "steps": self.record["step"],
             "samples": self.record["samples"],
             "hours": round(self.record["seconds"] / 3600, 2),

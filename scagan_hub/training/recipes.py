@@ -15,6 +15,7 @@ def _release(learning_rate: float, batch_size: int) -> dict:
         "steps": (CONSTANT + DECAYING) * PAIRS_AN_EPOCH // batch_size,
         "decay_from": CONSTANT * PAIRS_AN_EPOCH // batch_size,
         "features": "vgg19",
+        "mirror": False,
         "save_every": 2_000,
         "evaluate_every": 10_000,
     }
