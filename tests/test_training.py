@@ -173,7 +173,17 @@ def test_a_validation_that_fails_loses_no_work(make_config, people):
 
 
 def test_impossible_settings_are_refused(make_config):
-    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+    for name in ("seed", "workers", "ema", "learning_rate", "decay_from"):
+        with pytest.raises(ValueError, match=f"^{name} must be at least 0, got -1$"):
+            make_config(**{name: -1})
+    for name, value, says in [
+        ("ema", 1.0, "below 1"),
+        ("betas", (0.5, 1.0), "below 1"),
+        ("seed", 2**32, "below 42949"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{name} must be {says}"):
+            make_config(**{name: value})
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         make_config(batch_size=0)
     with pytest.raises(ValueError, match="--pct-net"):
         make_config(phase="is")

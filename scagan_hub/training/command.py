@@ -109,6 +109,8 @@ def _typed(value, kind, where: str):
         inner = next(option for option in options if option is not NoneType)
         return None if value is None else _typed(value, inner, where)
     if get_origin(kind) is tuple and isinstance(value, list | tuple):
+        if Ellipsis not in options and len(value) != len(options):
+            raise ValueError(f"{where}: expected {len(options)} values, got {value!r}")
         return tuple(_typed(item, options[0], where) for item in value)
     if get_origin(kind) is Literal and value in options:
         return value

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -64,6 +65,18 @@ class Weights:
     """phase 2 only: edge maps have no contextual term"""
     flow: float = 0.0
     """of the roughness of IS-Net's flow (`render="blend"`): without it faces are stretched into smooth skin"""
+
+
+# What a number must be at least, and below what it must be.
+RANGES = {
+    **dict.fromkeys(("steps", "batch_size", "accumulate", "view_scale", "discriminator_width", "keep"), (1, math.inf)),
+    **dict.fromkeys(("save_every", "evaluate_every", "evaluate_pairs", "log_every"), (1, math.inf)),
+    **dict.fromkeys(
+        ("adversarial_from", "decay_from", "workers", "learning_rate", "discriminator_rate"), (0, math.inf)
+    ),
+    "seed": (0, 2**32),
+    **dict.fromkeys(("ema", "betas"), (0, 1)),
+}
 
 
 @dataclass
@@ -156,10 +169,12 @@ class TrainConfig:
     """print what the run would take, and stop"""
 
     def __post_init__(self):
-        counts = ("steps", "batch_size", "accumulate", "view_scale", "keep")
-        for name in (*counts, "save_every", "evaluate_every", "evaluate_pairs", "log_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, (least, below) in RANGES.items():
+            value = getattr(self, name)
+            for number in value if isinstance(value, tuple) else (value,):
+                if number is not None and not least <= number < below:
+                    wanted = f"below {below}" if number >= least else f"at least {least}"
+                    raise ValueError(f"{name} must be {wanted}, got {number}")
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"clip must be above 0, got {self.clip}; leave it out to clip nothing")
         if self.has_pct_net and self.phase == "is" and self.pct_net is None:
