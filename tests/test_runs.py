@@ -130,7 +130,7 @@ def test_trackers_get_every_figure_and_the_held_out_pictures(tiny, people, tmp_p
     events = EventAccumulator(str(folder)).Reload()
     terms = ("appearance", "adversarial", "total", "discriminator", "accuracy", "learning_rate")
     tags = {f"pct/{term}" for term in (*terms, "generator_gradient", "discriminators_gradient")}
-    assert tags | {"held_out/ssim", "held_out/l1"} == set(events.Tags()["scalars"])
+    assert tags | {"held_out/edge_l1"} == set(events.Tags()["scalars"])
     assert [event.step for event in events.Scalars("pct/total")] == [1, 2]
     assert 0 <= events.Scalars("pct/accuracy")[0].value <= 1 and events.Tags()["images"] == ["held_out"]
 

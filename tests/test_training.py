@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny_training import SIZE, TINY, quick, save_untrained, weights
 
 from scagan_hub import ScaGan
 from scagan_hub.content import Content
+from scagan_hub.evaluation.held_out import choose
 from scagan_hub.models import ISNet
 from scagan_hub.models.content_style import Modulation
 from scagan_hub.training.average import EMA
@@ -82,6 +85,33 @@ def test_a_model_without_pct_net_is_refused_as_one(make_config):
     model = first.output / "model"
     with pytest.raises(ValueError, match="--pct-net .*: this model has no PCT-Net"):
         Trainer(make_config("second", phase="is", pct_net=model))
+
+
+def test_phase_pct_is_measured_by_its_edges(make_config, monkeypatch):
+    monkeypatch.setattr(ISNet, "forward", None)  # never trained: neither figures nor pictures come from it
+    monkeypatch.setattr(ISNet, "decode", None)
+    config = make_config("first", phase="pct", evaluate_pairs=3, steps=1)
+    trainer = Trainer(config)
+    trainer.run()
+    logged = json.loads((config.output / "log.jsonl").read_text().splitlines()[-1])
+    pipe = ScaGan.from_pretrained(str(config.output / "model"))
+    off = []
+    for i in choose(trainer.held_out, 3):
+        x = trainer.nets._inputs(torch.utils.data.default_collate([trainer.held_out[i]]))
+        off.append((pipe.pct_net(x["source_edge"], x["pose_map"], x["prior"]) - x["target_edge"]).abs().mean() / 2)
+    assert {name for name in logged if name.startswith("held_out/")} == {"held_out/edge_l1"}
+    assert logged["held_out/edge_l1"] == pytest.approx(torch.stack(off).mean().item(), rel=1e-4)
+    assert np.asarray(Image.open(config.output / "pictures" / "step-00000001.png")).shape == (3 * 64, 5 * 44, 3)
+
+
+def test_the_card_says_which_nets_were_trained(make_config):
+    said = lambda **settings: Trainer(make_config(**settings)).facts()["nets"]  # noqa: E731
+    model = make_config("first", phase="pct", steps=1).output / "model"
+    Trainer(make_config("first", phase="pct", steps=1)).run()
+    assert "- nets: PCT-Net; IS-Net is untrained" in (model / "README.md").read_text()
+    assert said() == "PCT-Net and IS-Net" and said(variant="no_prior_transfer") == "IS-Net"
+    assert said(phase="is", pct_net=model) == "IS-Net; PCT-Net is of another run"
+    assert said(phase="pct", is_net=model) == "PCT-Net; IS-Net is of another run"
 
 
 def test_phase_is_leaves_the_pct_net_alone(make_config):

@@ -1,5 +1,6 @@
 """The ablations of Table 2: one option each; they train, save, load and generate, and are what they claim to be."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,14 @@ def test_a_variant_of_the_aligned_form_trains_too(name, pairs, tmp_path, monkeyp
     monkeypatch.setitem(MODELS, "tiny", ALIGNED)
     Trainer(config(pairs, tmp_path / "run", name, steps=1)).run()
     assert ScaGan.from_pretrained(str(tmp_path / "run" / "model")).content.config.alignment == "limbs"
+
+
+def test_predicted_classes_are_measured_before_pictures_are_trained(pairs, tmp_path, monkeypatch):
+    monkeypatch.setitem(MODELS, "tiny", NETS)
+    asked = config(pairs, tmp_path / "run", "semantic_content", steps=1, phase="pct", trackers=())
+    Trainer(asked).run()
+    last = json.loads((asked.output / "log.jsonl").read_text().splitlines()[-1])
+    assert 0 < last["held_out/edge_l1"] < 1 and "held_out/l1" not in last
 
 
 def test_variants_are_what_the_documentation_says(monkeypatch):

@@ -9,6 +9,7 @@ import torch
 from accelerate.utils import broadcast_object_list
 
 from ..data import PairSampler, PosePairs, pair_loader
+from ..evaluation.held_out import generate_pairs, predict_edges
 from . import checkpoint
 from .command import command
 from .components import components
@@ -137,7 +138,8 @@ class Trainer:
         self.watch.settle(newest=True)
         self.nets.share_statistics()
         pipe = self.nets.averaged().to(self.accelerator.device)
-        figures, grid = validate(pipe, self.held_out, self.config.evaluate_pairs, self.accelerator)
+        make = generate_pairs if "is" in self.config.phases else predict_edges
+        figures, grid = validate(pipe, self.held_out, self.config.evaluate_pairs, self.accelerator, make)
         self.journal.figures(self.record, {f"held_out/{name}": value for name, value in figures.items()})
         self.journal.picture(self.record["step"], grid)
 
@@ -185,6 +187,7 @@ class Trainer:
         images = len(self.train_set.annotations)
         return {
             "command": command(self.config),
+            "nets": self.nets.trained(),
             "data": f"{len(self.train_set)} pairs of {images} pictures" + ", mirrored at random" * self.config.mirror,
             "steps": self.record["step"],
             "samples": self.record["samples"],

@@ -85,6 +85,16 @@ class Nets:
         for phase in self.phases.values():
             phase.share_statistics()
 
+    def trained(self) -> str:
+        """Which nets this run trains, and what the others are."""
+        names = {"pct": "PCT-Net", "is": "IS-Net"}
+        said = [" and ".join(names[phase] for phase in self.phases)]
+        for phase, net in (("pct", self.pct_net), ("is", self.is_net)):
+            if phase not in self.phases and net is not None:
+                was_given = getattr(self.config, f"{phase}_net") is not None
+                said.append(f"{names[phase]} is {'of another run' if was_given else 'untrained'}")
+        return "; ".join(said)
+
     def averaged(self) -> ScaGan:
         """The pipeline of the averaged weights, on the CPU."""
         pct_net, is_net = (self._averaged(*pair) for pair in (("pct", self.pct_net), ("is", self.is_net)))

@@ -4,10 +4,12 @@ import numpy as np
 from accelerate.utils import gather_object
 
 from ..evaluation import l1, ssim
-from ..evaluation.held_out import choose, generate_pairs
+from ..evaluation.held_out import choose, generate_pairs, predict_edges
 
-METRICS = {"ssim": ssim, "l1": l1}
-COLUMNS = ("source", "aligned", "edges", "generated", "target")
+COLUMNS = {
+    generate_pairs: ("source", "aligned", "edges", "generated", "target"),
+    predict_edges: ("source", "prior", "edges", "target_edges", "target"),
+}
 SHOWN = 8  # pairs in the grid
 BATCH = 8
 
@@ -24,33 +26,41 @@ def check(data, pairs: int) -> None:
             data.parsing_map(name)
 
 
-def validate(pipe, data, pairs: int, accelerator) -> tuple[dict[str, float], np.ndarray | None]:
+def validate(pipe, data, pairs: int, accelerator, make=generate_pairs) -> tuple[dict[str, float], np.ndarray | None]:
     """Measures a pipeline on held-out pairs, the same each time; every process takes its share of them.
 
     Args:
         pipe: a `ScaGan`, the same on every process.
         data: `PosePairs`.
         pairs: how many to draw.
+        make: `generate_pairs`, or `predict_edges` to look at PCT-Net alone.
     Returns:
         the mean of every metric, and the grid of the first pairs, uint8 (H,W,3): source, aligned source, edges,
-        result, truth. The grid is None on all but the main process.
+        result, truth; or source, prior, edges, true edges, target. The grid is None on all but the main process.
     """
     indices = choose(data, pairs)
     mine = range(accelerator.process_index, len(indices), accelerator.num_processes)
     figures, rows = {}, {}
-    made = generate_pairs(pipe, data, indices[mine.start :: mine.step], BATCH)
+    made = make(pipe, data, indices[mine.start :: mine.step], BATCH)
     for batch, start in zip(made, range(0, len(mine), BATCH), strict=True):
         positions = mine[start : start + BATCH]
-        values = {name: metric(batch["generated"], batch["target"]) for name, metric in METRICS.items()}
-        row = np.concatenate([batch[name] for name in COLUMNS], axis=2)
+        values = measure(batch)
+        row = np.concatenate([batch[name] for name in COLUMNS[make]], axis=2)
         for i, position in enumerate(positions):
             figures[position] = {name: value[i] for name, value in values.items()}
             if position < SHOWN:
                 rows[position] = row[i]
     gathered = gather_object([(figures, rows)])
     figures, rows = ({k: v for part in parts for k, v in part.items()} for parts in zip(*gathered, strict=True))
-    means = {name: float(np.mean([figures[i][name] for i in range(len(indices))])) for name in METRICS}
+    means = {name: float(np.mean([figures[i][name] for i in range(len(indices))])) for name in figures[0]}
     return means, grid([rows[i] for i in sorted(rows)]) if accelerator.is_main_process else None
+
+
+def measure(made: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A batch's figures, (n,) each: of its pictures, or where there are none, of its edges."""
+    if "generated" not in made:
+        return {"edge_l1": made["edge_l1"]}
+    return {name: metric(made["generated"], made["target"]) for name, metric in (("ssim", ssim), ("l1", l1))}
 
 
 def grid(rows: list[np.ndarray]) -> np.ndarray:
