@@ -1,6 +1,7 @@
 """Training end to end on a tiny data set: both phases, resuming, what is refused before the first step."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -246,9 +247,16 @@ def test_nets_start_as_the_release_does(make_config):
     assert patch.plain["discriminators"]["style"].conv_out.bias.any()
 
 
-def test_the_script_refuses_bad_input_in_one_line(tmp_path):
-    script = Path(__file__).parents[1] / "train_accelerate.py"
-    command = [sys.executable, str(script), "--data", str(tmp_path / "nowhere"), "--output", str(tmp_path / "run")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+@pytest.mark.parametrize(
+    ("program", "called"),
+    [
+        ("train_accelerate", [str(Path(__file__).parents[1] / "train_accelerate.py")]),
+        ("scagan_hub.training", ["-m", "scagan_hub.training"]),
+    ],
+)
+def test_the_script_and_the_module_refuse_bad_input_in_one_line(tmp_path, program, called):
+    command = [sys.executable, *called, "--data", str(tmp_path / "nowhere"), "--output", str(tmp_path / "run")]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=environment)
     assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr.startswith("train_accelerate: error: no file ") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"{program}: error: no file ") and done.stderr.count("\n") == 1

@@ -15,7 +15,7 @@ from .recipes import by_recipe
 PRESETS, PHASES = (get_args(get_type_hints(TrainConfig)[name]) for name in ("preset", "phase"))
 
 
-def parse(arguments: Sequence[str], description: str) -> TrainConfig:
+def parse(arguments: Sequence[str], description: str, program: str | None = None) -> TrainConfig:
     """The preset's recipe, then the fields of `--config FILE` (JSON or YAML), then the options.
 
     Raises:
@@ -36,7 +36,7 @@ def parse(arguments: Sequence[str], description: str) -> TrainConfig:
     takes_a_net = chosen["phase"] == "is" and has_pct_net(chosen["variant"])
     required = ("data", "output", "pct_net") if takes_a_net else ("data", "output")
     default = by_recipe(**dict.fromkeys(required, tyro.MISSING) | given | chosen)
-    return tyro.cli(TrainConfig, default=default, args=rest, description=description)
+    return tyro.cli(TrainConfig, default=default, args=rest, description=description, prog=program)
 
 
 def command(config: TrainConfig) -> str:

@@ -1,0 +1,71 @@
+"""Train PCT-Net and IS-Net: accelerate launch -m scagan_hub.training --data DIR --output DIR [options].
+
+Options override the fields of --config FILE (JSON or YAML), these the recipe of --preset.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from .command import parse
+
+
+def main(program: str = "scagan_hub.training") -> int:
+    """A run as `sys.argv` asks for it; `program` is its name in what it says. Returns the exit status."""
+    parent = launcher()
+    try:
+        config = parse(sys.argv[1:], __doc__, program)
+        if config.dry_run:
+            return dry_run(config)
+        from .loop import Stopped, Trainer
+
+        trainer = Trainer(config, parent)
+    except (ValueError, OSError) as error:
+        return fail(
+            program, error, speaks=os.environ.get("LOCAL_RANK", "0") == "0"
+        )  # every process of a machine says the same
+    try:
+        trainer.run()
+    except Stopped as stopped:  # on every process
+        status = fail(program, stopped, speaks=trainer.accelerator.is_main_process)
+    except (ValueError, OSError) as error:
+        return fail(program, error)
+    else:
+        status = 0
+    trainer.accelerator.state.destroy_process_group()
+    return status
+
+
+def dry_run(config) -> int:
+    from .plan import plan
+
+    lines = plan(config)
+    if os.environ.get("RANK", "0") == "0":
+        print(lines)
+    return 0
+
+
+def launcher() -> int | None:
+    """The parent's process id, if that is `accelerate launch`: told to end, it does, and tells no single child of it.
+
+    Its variables tell that it is somewhere above, the parent's command that it is the parent: what a launched script
+    starts in its turn may outlive that script. Only Linux tells commands.
+    """
+    parent = os.getppid()
+    try:
+        words = Path(f"/proc/{parent}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return None
+    called = any(Path(word).name.split(".")[0] in ("accelerate", "accelerate-launch") for word in words)
+    return parent if called and "ACCELERATE_MIXED_PRECISION" in os.environ else None
+
+
+def fail(program: str, error: Exception, speaks: bool = True) -> int:
+    if speaks:
+        line = str(error).strip().splitlines()[-1]  # a loader worker's error brings its traceback along
+        print(f"{program}: error: {line}", file=sys.stderr)
+    return getattr(error, "status", 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
