@@ -94,6 +94,14 @@ def test_an_unusable_configuration_file_is_refused_in_one_line(tmp_path, text, s
 def test_rates_fall_to_zero_by_step(people, tmp_path):
     config = quick(people, tmp_path, steps=10, decay_from=6)
     assert [config.rate_factor(step) for step in (0, 5, 6, 8, 9)] == [1, 1, 1, 0.5, 0.25]
+    assert config.schedule == "constant to step 6, then falling to zero at step 10"
+
+
+def test_steps_that_end_before_the_rates_fall_are_said(tiny, people, tmp_path):
+    config = quick(people, tmp_path, steps=6, decay_from=6)
+    assert all(config.rate_factor(step) == 1 for step in range(6))
+    (line,) = (line for line in plan(config).splitlines() if line.startswith("rates:"))
+    assert "constant for all 6 steps: they would fall from step 6 on; give an earlier --decay-from" in line
 
 
 def test_clipping_bounds_the_gradients_that_are_stepped_with(tiny, people, tmp_path):

@@ -17,6 +17,7 @@ from scagan_hub.content import Content
 from scagan_hub.evaluation.held_out import choose
 from scagan_hub.models import ISNet
 from scagan_hub.models.content_style import Modulation
+from scagan_hub.training.__main__ import main
 from scagan_hub.training.average import EMA
 from scagan_hub.training.components import components, initialise, trained_net
 from scagan_hub.training.config import MODELS, TrainConfig, Weights
@@ -245,6 +246,16 @@ def test_nets_start_as_the_release_does(make_config):
     judge = phases["is"].plain["discriminators"]["style"]
     assert (judge.blocks[0].conv_0.bias == 0).all()
     assert patch.plain["discriminators"]["style"].conv_out.bias.any()
+
+
+def test_a_run_says_at_its_start_how_the_rates_go(people, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(MODELS, "demo", TINY)
+    options = "--features none --steps 1 --workers 0 --evaluate-pairs 2 --batch-size 2 --mixed-precision no"
+    monkeypatch.setattr("sys.argv", ["", "--data", str(people), "--output", str(tmp_path / "run"), *options.split()])
+    assert main() == 0
+    assert capsys.readouterr().out.startswith(
+        "learning rates: constant for all 1 steps: they would fall from step 1,600"
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ def main(program: str = "scagan_hub.training") -> int:
         return fail(
             program, error, speaks=os.environ.get("LOCAL_RANK", "0") == "0"
         )  # every process of a machine says the same
+    trainer.accelerator.print(f"learning rates: {config.schedule}")
     try:
         trainer.run()
     except Stopped as stopped:  # on every process

@@ -100,7 +100,7 @@ class TrainConfig:
     steps: int = 10_000
     """updates in all, those before a resume included"""
     decay_from: int | None = None
-    """step from which the learning rate falls linearly to zero at `steps`; none: never"""
+    """step from which the learning rate falls linearly to zero at `steps`; none, or none of the `steps`: never"""
     batch_size: int = 8
     """pairs that a process works on at once: what memory allows"""
     mirror: bool = True
@@ -198,6 +198,18 @@ class TrainConfig:
         if self.decay_from is None or step < self.decay_from:
             return 1.0
         return (self.steps - step) / (self.steps - self.decay_from)
+
+    @property
+    def schedule(self) -> str:
+        """The course of the learning rates, for a reader."""
+        if self.decay_from is None:
+            return f"constant for all {self.steps:,} steps"
+        if self.decay_from < self.steps:
+            return f"constant to step {self.decay_from:,}, then falling to zero at step {self.steps:,}"
+        return (
+            f"constant for all {self.steps:,} steps: they would fall from step {self.decay_from:,} on; give an earlier "
+            "--decay-from, or more --steps"
+        )
 
     def plain(self) -> dict:
         """As JSON has it."""

@@ -79,6 +79,7 @@ def _totals(config: TrainConfig, costs: list[Cost], frozen: int, pairs: int) -> 
         f"devices:   {launch.num_processes} x {launch.device.type}, mixed precision: {config.mixed_precision}",
         f"steps:     {config.steps:,} of {images} pairs ({config.batch_size} a batch x {config.accumulate} x "
         f"{launch.num_processes} processes), {config.steps * images / pairs:.1f} times through the data",
+        f"rates:     {config.schedule}",
         f"work:      {flops / 1e12:.3g} TFLOP a step, {flops * config.steps / 1e15:,.3g} PFLOP in all",
         f"memory:    at least {_gib(state + kept)} a process: {_gib(state)} of weights, gradients, moments, averages, "
         f"{_gib(kept)} kept for backward passes",

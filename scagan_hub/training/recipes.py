@@ -7,7 +7,7 @@ CONSTANT, DECAYING = 200, 200  # epochs of theirs
 
 
 def _release(learning_rate: float, batch_size: int) -> dict:
-    """The authors' hyper-parameters, for one process; `steps` may be divided by the number of processes."""
+    """The authors' hyper-parameters, for one process: for N, divide `steps` and `decay_from` by N."""
     return {
         "learning_rate": learning_rate,
         "discriminator_rate": learning_rate,
