@@ -156,6 +156,17 @@ def test_a_figure_that_is_not_finite_stops_the_run_and_changes_no_weight(people,
     assert same(parameters(fresh), parameters(trainer))
 
 
+def test_gradients_that_are_never_finite_in_fp16_stop_the_run(people, tmp_path):
+    trainer = Trainer(quick(people, tmp_path / "run", phase="pct", steps=9, log_every=2, save_every=2))
+    trainer.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=4.0)  # Accelerate makes none on a CPU
+    next(trainer.nets.pct_net.parameters()).register_hook(lambda gradient: gradient * torch.nan)
+    before = {name: value.detach().clone() for name, value in trainer.nets.pct_net.named_parameters()}
+    with pytest.raises(Stopped, match="^step 4: fp16 gradients are not finite in .* down to 0.25; use"):
+        trainer.run()
+    assert same(before, dict(trainer.nets.pct_net.named_parameters()))
+    assert [saved.name for saved in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000002"]
+
+
 class Part:
     """A part of a checkpoint."""
 

@@ -120,12 +120,26 @@ class Trainer:
         self.journal.advance()
         return terms | norms | rates
 
+    def settle(self) -> None:
+        """Waits for the device.
+
+        Raises:
+            Stopped: on every process, for whatever has gone wrong up to the last update.
+        """
+        self.watch.settle(newest=True)
+        scaler = self.accelerator.scaler
+        if scaler is not None and scaler.get_scale() < 1:
+            raise Stopped(
+                f"step {self.record['step']}: fp16 gradients are not finite in update after update, which changes no "
+                f"weight: the losses' scale is down to {scaler.get_scale():g}; use --mixed-precision bf16 or no"
+            )
+
     def due(self, every: int) -> bool:
         return self.record["step"] % every == 0 or self.record["step"] == self.config.steps
 
     def means(self, recent: list[dict]) -> dict[str, float]:
         """Every figure's mean over the updates that had it, and over processes."""
-        self.watch.settle(newest=True)
+        self.settle()
         names = list(dict.fromkeys(name for figures in recent for name in figures))
         columns = [
             torch.stack([torch.as_tensor(f[name]) for f in recent if name in f]).float().mean() for name in names
@@ -135,7 +149,7 @@ class Trainer:
 
     def validate(self) -> None:
         """Held-out figures and pictures of the averaged weights."""
-        self.watch.settle(newest=True)
+        self.settle()
         self.nets.share_statistics()
         pipe = self.nets.averaged().to(self.accelerator.device)
         make = generate_pairs if "is" in self.config.phases else predict_edges
@@ -146,7 +160,7 @@ class Trainer:
     def save(self) -> None:
         """A checkpoint, and the averaged weights as a ScaGan folder."""
         step, folder, keep = self.record["step"], self.config.output / "checkpoints", self.config.keep
-        self.watch.settle(newest=True)
+        self.settle()
         self.nets.share_statistics()
         if self.saved != step:
             self.on_main(lambda: checkpoint.write(folder, self.nets.parts(), self.record, keep))
