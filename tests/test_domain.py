@@ -74,6 +74,7 @@ def test_the_command_measures_a_data_set(tmp_path, capsys):
                 (tmp_path / split / f"{prefix}{name}").symlink_to(gallery.FOLDER / "test" / name)
         rows = [f"{prefix}{line}" for prefix in prefixes for line in lines]
         (tmp_path / f"annotation-{split}.csv").write_text("\n".join([header, *rows]) + "\n")
+        (tmp_path / f"pairs-{split}.csv").write_text("from,to\n")
     command = ["domain", "--data", str(tmp_path), "--model", str(tmp_path)]
     assert cli.main(command) == 0
     report = json.loads(capsys.readouterr().out)
@@ -81,6 +82,12 @@ def test_the_command_measures_a_data_set(tmp_path, capsys):
     assert report["held-out pictures"]["count"] == len(lines)
     assert report["held-out pictures"]["share above 1"] <= 0.03
     assert Domain.read(tmp_path / FILE).pose_score(gallery.pose("person01-view1")) < 1
+
+    (tmp_path / "test").rename(tmp_path / "elsewhere")  # nothing is written unless all is well
+    (tmp_path / FILE).write_bytes(b"another")
+    assert cli.main(command) == 1
+    assert (tmp_path / FILE).read_bytes() == b"another" and capsys.readouterr().err.count("\n") == 1
+    (tmp_path / "elsewhere").rename(tmp_path / "test")
 
     (tmp_path / "annotation-train.csv").write_text("\n".join([header, *rows]) + "\n")
     (tmp_path / "train").rename(tmp_path / "old")

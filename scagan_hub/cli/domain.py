@@ -20,7 +20,6 @@ def _domain(args):
     if len(poses) < 200:
         raise ValueError(f"{args.data}: expected at least 200 training pictures to measure, got {len(poses)}")
     domain = Domain.measure(pictures, poses)
-    domain.save(output)
     report = {"training pictures": len(poses)}
     pictures, poses = _split(args.data, "test")
     for kind, scores in (
@@ -29,18 +28,21 @@ def _domain(args):
     ):
         beyond = sum(score > 1 for score in scores) / max(len(scores), 1)
         report[f"held-out {kind}"] = {"count": len(scores), "share above 1": round(beyond, 4)}
+    domain.save(output)
     print(json.dumps(report, indent=2))
 
 
 def _split(folder: Path, split: str):
     """The pictures, one after the other, and the poses of a split."""
     from ..data.annotations import read_annotations
+    from ..data.layouts import Split
     from ..photo import open_image
     from ..pose import Pose
 
-    keypoints = read_annotations(folder / f"annotation-{split}.csv")
-    files = [folder / split / name for name in keypoints]
+    tables = Split(folder, split)
+    keypoints = read_annotations(tables.annotations)
+    files = [tables.images / name for name in tables.resolve(keypoints).values()]
     if not files:
-        raise ValueError(f"{folder}: there is no picture in annotation-{split}.csv")
+        raise ValueError(f"{folder}: there is no picture in {tables.annotations.name}")
     size = open_image(files[0]).size
     return map(open_image, files), [Pose(values, size) for values in keypoints.values()]
