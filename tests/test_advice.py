@@ -57,9 +57,11 @@ def test_a_person_too_small_is_told(advised):
 def test_missing_joints_are_told(advised):
     source, target = bundled()
     (line,) = advised(Source(source.image, without(source.pose, 9, 10, 12, 13)), target)
-    assert "does not show legs" in line
+    assert "does not show the legs:" in line
+    (line,) = advised(Source(source.image, without(source.pose, 3, 4)), target)
+    assert "does not show the right arm:" in line
     lines = advised(source, Target(without(target.pose, 3, 4, 6, 7)))
-    assert any("The pose has no arms" in line for line in lines)
+    assert any("The pose lacks the arms" in line for line in lines)
 
 
 def test_what_is_far_from_the_training_is_told_with_its_score(advised):

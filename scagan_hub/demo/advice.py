@@ -8,7 +8,17 @@ from .drawing import Drawn
 from .requests import Source, Target
 
 ENLARGED = 1.5  # times that a photo may be enlarged before it looks soft
-LIMBS = {"arms": (3, 4, 6, 7), "legs": (9, 10, 12, 13), "hips": (8, 11), "shoulders": (2, 5)}
+PARTS = {
+    "the head": (0, 14, 15, 16, 17),
+    "the shoulders": (2, 5),
+    "the arms": (3, 4, 6, 7),
+    "the right arm": (3, 4),
+    "the left arm": (6, 7),
+    "the hips": (8, 11),
+    "the legs": (9, 10, 12, 13),
+    "the right leg": (9, 10),
+    "the left leg": (12, 13),
+}
 
 
 def advice(pipe: ScaGan, source: Source, target: Target, drawn: Drawn) -> Iterator[str]:
@@ -21,8 +31,8 @@ def advice(pipe: ScaGan, source: Source, target: Target, drawn: Drawn) -> Iterat
     if scale > ENLARGED:
         yield f"The person is small in the photo: enlarged {scale:.1f} times. Take a closer photo."
     yield from _far(pipe, drawn)
-    yield from _missing(drawn.source_pose, "The photo does not show {}: they will be invented.")
-    yield from _missing(drawn.pose, "The pose has no {}: they may be left out.")
+    yield from _missing(drawn.source_pose, "The photo does not show {}: the model has to guess there.")
+    yield from _missing(drawn.pose, "The pose lacks {}: the picture may, too.")
 
 
 def _far(pipe: ScaGan, drawn: Drawn) -> Iterator[str]:
@@ -47,6 +57,10 @@ def _enlarged(source: Source, drawn: Drawn) -> float:
 
 
 def _missing(pose: Pose, line: str) -> Iterator[str]:
-    gone = [name for name, joints in LIMBS.items() if not pose.present[list(joints)].any()]
+    gone, told = [], set()
+    for name, joints in PARTS.items():
+        if not pose.present[list(joints)].any() and not told.issuperset(joints):
+            gone.append(name)
+            told.update(joints)
     if gone:
         yield line.format(" and ".join(gone))
