@@ -22,7 +22,9 @@ from .transfer import Settings
 MOVEMENTS = {"Walk": "walk", "Turn": "turn", "Wave": "wave"}
 KEYS, FILE = "Key poses", "JSON file"
 MAX_FRAMES, MAX_KEYS = 96, 12
+MAX_SECONDS = 60  # after which a film ends with the pictures that it has
 FILMS = {"concurrency_id": "films", "concurrency_limit": 1, "api_visibility": "private"}
+KEY_POSES = {"concurrency_id": "keys", "concurrency_limit": 1, "api_visibility": "private"}
 
 
 class Choice(NamedTuple):
@@ -91,13 +93,14 @@ def _key_poses() -> Keys:
 
 def _key_events(tab: gr.Tab, models: Models, people: People, choice: Choice, keys: Keys):
     @on_gpu
-    def lay(movement, person, photo, whose):
-        if movement != KEYS:
-            return gr.skip()
+    def laid(person, photo, whose):
         with polite(photo):
             source = read_source(person, photo, whose)
             encoded = models.get().encode(source.image, source.pose)
         return laid_over(picture_of(encoded.image), encoded.poses[0])
+
+    def lay(movement, *source):
+        return laid(*source) if movement == KEYS else gr.skip()
 
     def keep(value, kept):
         with polite():
@@ -113,7 +116,7 @@ def _key_events(tab: gr.Tab, models: Models, people: People, choice: Choice, key
     choice.movement.change(offer, choice.movement, [keys.group, choice.file], **QUIET)
     inputs = [choice.movement, people.name, people.photo.file, people.photo.whose]
     for event in (choice.movement.change, tab.select, *(event.success for event in people.changed)):
-        event(lay, inputs, keys.editor, **FILMS)
+        event(lay, inputs, keys.editor, trigger_mode="always_last", **KEY_POSES)
     shown = {"api_visibility": "private", "show_progress": "hidden"}
     keys.add.click(keep, [keys.editor, keys.poses], [keys.poses, keys.shown], **shown)
     keys.clear.click(lambda: ([], ""), None, [keys.poses, keys.shown], **QUIET)
@@ -129,11 +132,14 @@ def _film(pipe, source, seed: int, movement, keys, file, frames, fps, format_) -
         frames.append(picture)
         rate = i / (time.perf_counter() - started)
         yield film(picture), f"Picture {i} of {len(poses)}, {rate:.1f} a second"
+        if time.perf_counter() - started > MAX_SECONDS:
+            break
     suffix = f".{format_.lower()}"
     with passing_file(suffix) as path:
         write_animation(frames, path, fps)
         content = path.read_bytes()
-    yield film(content, suffix), f"{len(frames)} pictures, {rate:.1f} a second on {pipe.device.type}"
+    cut = f" A film ends after {MAX_SECONDS} s: {len(poses)} were asked for." if len(frames) < len(poses) else ""
+    yield film(content, suffix), f"{len(frames)} pictures, {rate:.1f} a second on {pipe.device.type}.{cut}"
 
 
 def _poses(movement: str, keys: list[Pose], file: str | None, frames: int) -> list[Pose]:
