@@ -176,8 +176,6 @@ def test_poses_that_cannot_be_read(generate, files, keypoints, word):
     people = [] if keypoints is None else [{"pose_keypoints_2d": np.ravel(keypoints).tolist()}]
     (files / "pose.json").write_text(json.dumps({"people": people}))
     refused(generate(pose="pose.json"), word)
-    (files / "poses").mkdir()
-    (files / "poses" / "1.json").write_text((files / "pose.json").read_text())
 
 
 def test_nobody_in_the_photo(generate, files):
