@@ -9,7 +9,7 @@ const svg = element.querySelector("svg");
 const chips = element.querySelector(".missing");
 const status = element.querySelector("[role=status]");
 const colour = (i) => `hsl(${BODY.hues[i]} 100% 55%)`;
-let keypoints, size, selected = null, timer = null;
+let keypoints, size, selected = null, timer = null, dragging = false;
 
 function node(name, attributes, parent) {
   const child = document.createElementNS(SVG, name);
@@ -139,6 +139,7 @@ function nearest(event) {
 }
 
 svg.addEventListener("pointerdown", (event) => {
+  if (dragging || event.button !== 0) return; // a second finger, or not the main button
   const i = nearest(event);
   select(i);
   if (i === null) return;
@@ -147,13 +148,18 @@ svg.addEventListener("pointerdown", (event) => {
   const joint = svg.querySelector(`[data-joint="${i}"]`);
   joint.focus({preventScroll: true});
   const from = place(event), [x, y] = keypoints[i];
+  const pointer = event.pointerId;
   let moved = false;
+  dragging = true;
   const drag = (event) => {
+    if (event.pointerId !== pointer) return;
     const [px, py] = place(event);
     moved = true;
     move(i, x + px - from[0], y + py - from[1]);
   };
-  const drop = () => {
+  const drop = (event) => {
+    if (event.pointerId !== pointer) return;
+    dragging = false;
     svg.removeEventListener("pointermove", drag);
     svg.removeEventListener("pointerup", drop);
     svg.removeEventListener("pointercancel", drop);
