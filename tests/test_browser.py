@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scagan_hub import gallery
+from scagan_hub import Pose, gallery
 from scagan_hub.motion import motion
 
 CHROMIUM = shutil.which("chromium")
@@ -183,6 +183,77 @@ def test_a_bad_photo_is_told_and_the_next_is_drawn(visit, tmp_path):
     picture = shown(page)
     choose(page, "person07")
     until_shown(page, unlike=picture)
+
+
+def test_what_was_there_comes_back_when_an_upload_goes(visit, tmp_path):
+    page = visit()
+    first, pose = shown(page), saved_pose(page)
+    gallery.person("person04")[0].resize((352, 512)).save(tmp_path / "photo.png")
+    page.get_by_role("button", name="Use a photo of your own").click()
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "photo.png")
+    until_shown(page, unlike=first)
+    page.get_by_role("button", name="Remove Image").locator("visible=true").first.click()
+    until_shown(page, first)
+
+    (tmp_path / "no.png").write_text("no picture")
+    (tmp_path / "pose.json").write_text(json.dumps(gallery.pose("person09-view3").to_dict()))
+    (tmp_path / "no.json").write_text("no pose")
+    for tab, accept, clear, good, bad in (
+        ("Photo", "", "Remove Image", "photo.png", "no.png"),
+        ("JSON", "[accept='.json']", "Clear", "pose.json", "no.json"),
+    ):
+        page.get_by_role("tab", name=tab, exact=True).click()
+        file = page.locator(f"input[type=file]{accept}").locator("nth=0" if accept else "nth=1")
+        file.set_input_files(tmp_path / good)
+        until_shown(page, unlike=first)
+        page.get_by_role("button", name=clear).locator("visible=true").last.click()
+        until_shown(page, first)
+        file.set_input_files(tmp_path / bad)
+        page.get_by_text(f"{bad}:").first.wait_for()
+        page.get_by_role("button", name="Generate").click()
+        page.wait_for_timeout(1000)
+        assert saved_pose(page) == pose and np.array_equal(shown(page), first)
+
+
+def test_a_pulled_pose_stays_when_another_person_comes(visit, pipes):
+    page = visit()
+    first = shown(page)
+    drag(page, "right wrist", (-40, -60))
+    until_shown(page, unlike=first)
+    pulled = saved_pose(page)
+    choose(page, "person05")
+    until_shown(page, made(pipes["first"], "person05", Pose.from_dict(pulled)))
+    assert saved_pose(page) == pulled
+    page.get_by_role("button", name="Reset").click()
+    until_shown(page, made(pipes["first"], "person05", gallery.pose("person05-view2")))
+
+
+def test_a_second_finger_pulls_nothing(visit):
+    page = visit()
+    before = saved_pose(page)
+    page.evaluate(
+        """() => {
+          const svg = [...document.querySelectorAll("svg[role=group]")].find((svg) => svg.checkVisibility());
+          svg.setPointerCapture = () => {};
+          const at = (name) => {
+            const box = svg.querySelector(`circle[aria-label^="${name},"]`).getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2];
+          };
+          const send = (type, pointerId, [clientX, clientY], by = 0) =>
+            svg.dispatchEvent(new PointerEvent(type, {pointerId, clientX: clientX + by, clientY, bubbles: true}));
+          const wrist = at("right wrist"), ankle = at("left ankle");
+          send("pointerdown", 1, wrist);
+          send("pointerdown", 2, ankle);
+          send("pointermove", 2, ankle, 40);
+          send("pointerup", 2, ankle, 40);
+          send("pointermove", 1, wrist, -30);
+          send("pointerup", 1, wrist, -30);
+        }"""
+    )
+    page.wait_for_timeout(1500)
+    after = saved_pose(page)
+    assert [i for i in range(18) if after["keypoints"][i] != before["keypoints"][i]] == [4]
+    assert after["keypoints"][4][0] < before["keypoints"][4][0] - 5
 
 
 def test_models_are_switched_and_compared(visit, pipes):

@@ -1,5 +1,6 @@
 """Choosing a person: one of the bundled people, or somebody in a photo."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import gradio as gr
@@ -25,6 +26,15 @@ class Photo(NamedTuple):
     given: Dependency
     chosen: Dependency
 
+    def without(self, restore: Callable, inputs: list, outputs: list) -> list[Dependency]:
+        """Where a photo is taken away again, or was a bad one, which goes too: `restore` fills the other outputs."""
+        outputs = [self.file, self.crowd, *outputs]
+
+        def gone(*values):
+            return None, gr.Gallery(visible=False), *restore(*values)
+
+        return [event(gone, inputs, outputs, **QUIET) for event in (self.file.clear, self.given.failure)]
+
 
 class People(NamedTuple):
     """The person's name, or the photo taken in its place; `changed` are the events after which to draw anew."""
@@ -44,16 +54,17 @@ def choose_person() -> People:
     def choose(event: gr.SelectData):
         return event.value["caption"], None, gr.Gallery(visible=False)
 
-    def take():
-        return "", gr.Gallery(selected_index=None)
+    def take(file):
+        return ("", gr.Gallery(selected_index=None)) if file else (gr.skip(), gr.skip())
 
-    def default():
-        return names[0], gr.Gallery(selected_index=0), gr.Gallery(visible=False)
+    def restore(person):
+        person = person or names[0]
+        return person, gr.Gallery(selected_index=names.index(person))
 
     chosen = bundled.select(choose, None, [name, photo.file, photo.crowd], **QUIET)
-    taken = photo.given.success(take, None, [name, bundled], **QUIET)
-    cleared = photo.file.clear(default, None, [name, bundled, photo.crowd], **QUIET)
-    return People(name, photo, [chosen, taken, photo.chosen, cleared])
+    taken = photo.given.success(take, photo.file, [name, bundled], **QUIET)
+    gone = photo.without(restore, [name], [name, bundled])
+    return People(name, photo, [chosen, taken, photo.chosen, *gone])
 
 
 def choose_photo(label: str) -> Photo:

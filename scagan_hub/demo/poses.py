@@ -7,16 +7,21 @@ from gradio.events import Dependency
 from PIL import Image
 
 from .. import gallery
+from ..arguments import UNKNOWN_SIZE
+from ..pose import Pose
 from .people import QUIET, People, Photo, choices, choose_photo
+from .server import DETECTOR, polite
 
 
 class Poses(NamedTuple):
-    """The pose's name, or the photo or JSON taken in its place; `changed` are the events after which to draw anew."""
+    """The pose's name, or the photo or JSON taken in its place; `changed` are the events after which to draw it anew,
+    `followed` those by which another person came."""
 
     name: gr.Textbox
     photo: Photo
     json: gr.File
     changed: list[Dependency]
+    followed: list[Dependency]
 
 
 def choose_pose(people: People) -> Poses:
@@ -33,13 +38,20 @@ def choose_pose(people: People) -> Poses:
         with gr.Tab("JSON"):
             json = gr.File(label="OpenPose JSON of one person (COCO-18 or BODY_25)", file_types=[".json"], height=160)
 
-    changed = [event.then(_follow, [people.name, name], [name, whose, own], **QUIET) for event in people.changed]
+    followed = [event.then(_follow, [people.name, name], [name, whose, own], **QUIET) for event in people.changed]
+    changed = []
     for chosen, other in ((own, others), (others, own)):
         changed.append(chosen.select(_choose, None, [name, other, photo.file, photo.crowd, json], **QUIET))
-    changed.append(photo.given.success(_take, None, [name, own, others, json], **QUIET))
+    read = json.upload(_read, json, None, show_progress="hidden", **DETECTOR)
+    changed.append(photo.given.success(_take, photo.file, [name, own, others, json], **QUIET))
     changed.append(photo.chosen)
-    changed.append(json.upload(_take, None, [name, own, others, photo.file], **QUIET))
-    return Poses(name, photo, json, changed)
+    changed.append(read.success(_take, json, [name, own, others, photo.file], **QUIET))
+    changed.extend(photo.without(_restore, [people.name, name], [name, own]))
+    for event in (json.clear, read.failure):
+        changed.append(
+            event(lambda *values: (None, *_restore(*values)), [people.name, name], [json, name, own], **QUIET)
+        )
+    return Poses(name, photo, json, changed, followed)
 
 
 def drawn(names: list[str]) -> list[tuple[Image.Image, str]]:
@@ -67,5 +79,20 @@ def _choose(event: gr.SelectData):
     return event.value["caption"], gr.Gallery(selected_index=None), None, gr.Gallery(visible=False), None
 
 
-def _take():
+def _take(file: str | None):
+    """The upload, in place of what was chosen; nothing changes where it is the event of one taken away."""
+    if not file:
+        return [gr.skip()] * 4
     return "", gr.Gallery(selected_index=None), gr.Gallery(selected_index=None), None
+
+
+def _read(file: str | None):
+    with polite(file):
+        Pose.from_openpose(file, UNKNOWN_SIZE)
+
+
+def _restore(person: str, pose: str):
+    """A bundled pose, where that of an upload is gone."""
+    own = gallery.truths(person or gallery.people()[0])
+    pose = pose or own[0]
+    return pose, gr.Gallery(selected_index=own.index(pose) if person and pose in own else None)

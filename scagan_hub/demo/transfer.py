@@ -13,7 +13,7 @@ from .people import People
 from .poses import Poses, choose_pose
 from .requests import MAX_SEED, Request, Source, Target, truth, whole
 from .server import NETS, number, on_gpu, polite
-from .skeleton import laid_over, skeleton_editor
+from .skeleton import edited, laid_over, skeleton_editor
 from .strips import figure, json_link, link, notes, strip
 
 
@@ -79,10 +79,20 @@ def transfer_events(demo: gr.Blocks, models: Models, people: People, settings: S
         request, source, target, drawn = _drawn(models, Request(*values)._replace(skeleton=None))
         return laid_over(drawn.source, drawn.pose), *_shown(models, request, source, target, drawn)
 
+    @on_gpu
+    def dress(*values):
+        """Another person, in the pose that was pulled if one was."""
+        pulled = edited(Request(*values).skeleton)
+        laid, *outputs = lay(*values)
+        if pulled is None:
+            return laid, *outputs
+        return laid | {"keypoints": pulled.keypoints.tolist()}, *redraw(*values)
+
     options = {"api_visibility": "private", "trigger_mode": "always_last", "show_progress_on": shown.picture}
     demo.load(lay, inputs, [editor, *shown], **options, **NETS)
-    for event in poses.changed:
-        event.success(lay, inputs, [editor, *shown], **options, **NETS)
+    for events, work in ((poses.changed, lay), (poses.followed, dress)):
+        for event in events:
+            event.success(work, inputs, [editor, *shown], **options, **NETS)
     moved = [button.click, editor.input, *(setting.input for setting in settings)]
     gr.on(moved, redraw, inputs, [*shown], **options, **NETS)
     _endpoint(models, inputs)
