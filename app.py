@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     share_heaps()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        names = [Path(model).name for model in args.model]
+        names = [model_name(model) for model in args.model]
         if len(set(names)) < len(names):
             raise ValueError(f"--model: expected models of different names, got {', '.join(names)}; rename a folder")
         pipes = [ScaGan.from_pretrained(model).to(device) for model in args.model]
@@ -46,6 +46,12 @@ def main(argv: list[str] | None = None) -> int:
     print(health(dict(zip(names, pipes, strict=True)), time.perf_counter() - started), flush=True)
     demo.launch(**LAUNCH)
     return 0
+
+
+def model_name(model: str) -> str:
+    """What visitors read: the folder's name, or its run's for a training's `OUTPUT/model`."""
+    path = Path(model)
+    return path.parent.name if path.name == "model" and path.parent.name else path.name
 
 
 if __name__ == "__main__":

@@ -18,10 +18,13 @@ class Models:
         pipes: at least one, in float32, all of one picture size, on the devices that they shall run on.
 
     Raises:
-        ValueError: pictures of several sizes.
+        ValueError: pictures of several sizes; a model that needs parsing maps, which no visitor has.
     """
 
     def __init__(self, pipes: Mapping[str, ScaGan]):
+        for name, pipe in pipes.items():
+            if pipe.content.config.kind != "edges":
+                raise ValueError(f"models: {name} needs a parsing map of every picture; serve one that takes edges")
         sizes = {pipe.picture_size for pipe in pipes.values()}
         if len(sizes) != 1:
             raise ValueError(f"models: expected pictures of one size, got {sorted(sizes)}; serve them apart")
