@@ -13,11 +13,15 @@ import pytest
 from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from huggingface_hub import RepoCard
 from PIL import Image
 
-from scagan_hub import evaluation, gallery
-from scagan_hub.demo import measures, server
+from scagan_hub import ScaGan, evaluation, gallery
+from scagan_hub.demo import animate, measures, server
 from scagan_hub.demo.models import Models
+from scagan_hub.demo.requests import Source
+from scagan_hub.training.components import components
+from scagan_hub.training.recipes import by_recipe
 
 ROOT = Path(__file__).parent.parent
 
@@ -167,14 +171,16 @@ def test_bad_input_is_told_in_one_line(client, tmp_path, request_, word):
 
 def test_files_of_the_server_cannot_be_named(demo):
     """A path that nobody uploaded is refused, not read."""
-    file = {
-        "path": str(ROOT / "scagan_hub/assets/gallery/test/test_900001_0.webp"),
-        "meta": {"_type": "gradio.FileData"},
-    }
-    url = f"{demo.local_url}gradio_api/call/generate"
-    event = httpx.post(url, json={"data": ["person01", "person01-view2", file, None, None]}).json()["event_id"]
-    answer = httpx.get(f"{url}/{event}", timeout=60).text
-    assert answer.startswith("event: error") and "test_900001_0" not in answer
+    url, picture = f"{demo.local_url}gradio_api", ROOT / "scagan_hub/assets/gallery/test/test_900001_0.webp"
+    (uploaded,) = httpx.post(f"{url}/upload", files={"files": picture.read_bytes()}).json()
+    answers = []
+    for path in (uploaded, str(picture)):
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        values = [None, "person01-view2", file, None, None, None, 0, None, "float32", 1, 1]
+        event = httpx.post(f"{url}/call/generate", json={"data": values}).json()["event_id"]
+        answers.append(httpx.get(f"{url}/call/generate/{event}", timeout=60).text)
+    assert answers[0].startswith("event: complete")
+    assert answers[1].startswith("event: error") and "test_900001_0" not in answers[1]
 
 
 def test_only_generate_is_open_and_the_queue_is_bounded(demo, client):
@@ -202,7 +208,7 @@ def test_visitors_get_their_own_pictures_when_they_ask_at_once(demo, pipe):
 
 
 def test_files_of_visitors_are_deleted_and_those_of_the_page_stay(demo, generate, tmp_path):
-    assert demo.delete_cache == (server.HOUR, server.HOUR)
+    assert demo.delete_cache == (server.OFTEN, server.HOUR)
     gallery.person("person04")[0].resize((352, 512)).save(tmp_path / "mine.jpg")
     generate(pose="person01-view2", photo=handle_file(tmp_path / "mine.jpg"))
     written = {file for files in demo.temp_file_sets for file in files}
@@ -225,8 +231,20 @@ def test_main_says_what_is_wrong_with_the_model(app, tmp_path, capsys):
     assert app.main(["--model", str(tmp_path / "nowhere")]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and "nowhere" in lines[0]
-    assert app.main(["--model", "one/model", "two/model"]) == 1
+    assert app.main(["--model", "one/same", "two/same"]) == 1
     assert "different names" in capsys.readouterr().err
+
+
+def test_a_models_name_is_its_folders_or_its_runs(app):
+    names = [app.model_name(path) for path in ("somebody/scagan", "runs/full/model", "runs/spade/model/", "model")]
+    assert names == ["scagan", "full", "spade", "model"]
+
+
+def test_the_readme_is_a_card_that_the_hub_takes():
+    card = RepoCard.load(ROOT / "README.md").data.to_dict()
+    assert len(card["short_description"]) <= 60
+    assert f"gradio=={card['sdk_version']}\n" in (ROOT / "requirements.txt").read_text()
+    assert (ROOT / card["app_file"]).is_file()
 
 
 def test_health_names_models_device_and_load_time(pipes):
@@ -238,3 +256,16 @@ def test_health_names_models_device_and_load_time(pipes):
 def test_models_of_several_sizes_are_refused(pipes, tiny_pipe):
     with pytest.raises(ValueError, match="one size"):
         Models({"first": pipes["first"], "tiny": tiny_pipe})
+
+
+def test_a_film_ends_in_time_with_the_pictures_that_it_has(pipe, monkeypatch):
+    monkeypatch.setattr(animate, "MAX_SECONDS", 0)
+    source = Source(*gallery.person("person01"))
+    *_, (_, line) = animate._film(pipe, source, 0, "Walk", [], None, 6, 12, "WebP")
+    assert line.startswith("1 pictures") and "6 were asked for" in line
+
+
+def test_a_model_that_needs_parsing_maps_is_refused():
+    parsing = ScaGan(*components(by_recipe(data=ROOT, output=ROOT, variant="semantic_content")))
+    with pytest.raises(ValueError, match="parsing map"):
+        Models({"parsing": parsing})

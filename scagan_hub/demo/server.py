@@ -14,10 +14,10 @@ from ..pipeline import ScaGan
 
 QUEUE = 16  # requests that may wait; the next one is asked to come back later
 SESSIONS = 128  # whose state is kept, half a megabyte each; a call without a session takes one too
-HOUR = 3600  # seconds: files older than that are deleted, uploaded pictures among them
+HOUR, OFTEN = 3600, 600  # seconds: files older than an hour are deleted every ten minutes, uploads and results
 UPLOAD, BODY = "20mb", 32 * 1024**2  # a file, and a whole request, in bytes
 ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
-BLOCKS = {"analytics_enabled": False, "delete_cache": (HOUR, HOUR)}
+BLOCKS = {"analytics_enabled": False, "delete_cache": (OFTEN, HOUR)}
 DETECTOR = {"concurrency_id": "detector", "concurrency_limit": 1, "api_visibility": "private"}
 NETS = {"concurrency_id": "nets", "concurrency_limit": 1}  # one picture uses every core that there is
 
