@@ -49,8 +49,8 @@ def write(folder: Path, parts: dict, record: dict, keep: int) -> Path:
 
 
 def earlier(folder: Path) -> list[Path]:
-    """The checkpoints of a folder, damaged ones too, newest first."""
-    return sorted([*folder.glob("step-*"), *folder.glob("damaged-*")], key=lambda path: path.name[-8:], reverse=True)
+    """The checkpoints of a folder, damaged ones too."""
+    return [*folder.glob("step-*"), *folder.glob("damaged-*")]
 
 
 def newest(folder: Path, say=print) -> Path | None:
@@ -69,7 +69,7 @@ def newest(folder: Path, say=print) -> Path | None:
             return checkpoint
         damaged[checkpoint] = damage
     if there := earlier(folder):
-        why = "".join(f"; {checkpoint.name}: {damage}" for checkpoint, damage in list(damaged.items())[:1])
+        why = "".join(f"; {checkpoint.name}: {damage}" for checkpoint, damage in damaged.items())
         raise ValueError(
             f"{folder}: none of its {len(there)} checkpoints is whole{why}; start anew in another --output"
         )
