@@ -97,10 +97,11 @@ def document(rows: list[dict]) -> str:
     lines = [
         "# Can the road learn?",
         f"SSIM and L1 (protocol `unpadded`, {SIZE[0]} x {SIZE[1]}) on the {PAIRS} pairs that were trained on, for the "
-        "full model and each ablation of",
-        "the paper's Table 2 ([definitions](ablations.md)), all in the paper's form and small. This proves that a "
-        "variant can learn at all; it ranks",
-        f"nothing. Copying the source gives {rows[0][f'{COPY} SSIM']:.3f} and {rows[0][f'{COPY} L1']:.3f}.",
+        "full model and each",
+        "ablation of the paper's Table 2 ([definitions](ablations.md)), all in the paper's form and small. This proves "
+        "that a variant",
+        "can learn at all; it ranks nothing. Copying the source gives "
+        f"{rows[0][f'{COPY} SSIM']:.3f} and {rows[0][f'{COPY} L1']:.3f}.",
         "",
         "| variant | phases | steps | SSIM | L1 |",
         "|---|---|---|---|---|",
