@@ -21,9 +21,8 @@ def main(program: str = "scagan_hub.training") -> int:
 
         trainer = Trainer(config, parent)
     except (ValueError, OSError) as error:
-        return fail(
-            program, error, speaks=os.environ.get("LOCAL_RANK", "0") == "0"
-        )  # every process of a machine says the same
+        one_of_a_machine = os.environ.get("LOCAL_RANK", "0") == "0"  # all of them have the same to say
+        return fail(program, error, speaks=one_of_a_machine)
     trainer.accelerator.print(f"learning rates: {config.schedule}")
     try:
         trainer.run()
