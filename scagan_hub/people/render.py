@@ -29,12 +29,32 @@ SEEN, HIDDEN, OUTSIDE = 2, 1, 0
 
 
 @dataclass
+class Surface:
+    """What of the person's mesh a picture shows, at the middle of every pixel.
+
+    Args:
+        triangle: (H,W) int: number of the triangle shown, -1 where there is no person.
+        weights: (H,W,2) of the triangle's second and third corner.
+        corners: (T,3) the vertices of every triangle, the same in all pictures of a person.
+        points: (N,3) every vertex in this picture: x, y in pixels and depth in dm.
+        nearest: (H,W) depth of the nearest thing in the pixel, infinite where there is none.
+    """
+
+    triangle: np.ndarray
+    weights: np.ndarray
+    corners: np.ndarray
+    points: np.ndarray
+    nearest: np.ndarray
+
+
+@dataclass
 class Picture:
     """`size` = (H,W): image (H,W,3) uint8; keypoints (18,3) x, y, and SEEN, HIDDEN or OUTSIDE; parsing (H,W) uint8."""
 
     image: np.ndarray
     keypoints: np.ndarray
     parsing: np.ndarray
+    surface: Surface
 
     def annotation(self) -> tuple[list[int], list[int]]:
         """y and x of the keypoints, -1 for those outside the picture and for points of the face that are hidden."""
@@ -67,9 +87,12 @@ def render(person: Person, pose: dict, view: View, studio: Studio, size=(256, 17
         person.seed % 9973, studio.lights, studio.colours, light.frame, light.depth, light.scale, camera.eye,
     )  # fmt: skip
     picture = colour + (1 - covered[..., None]) * backdrop(studio, camera, light.shadow_at)
-    label = np.where(winner >= 0, mesh.label[winner], 0)
-    middle = samples // 2
-    return Picture(_developed(picture), _keypoints(joints, camera, nearest), label[middle::samples, middle::samples])
+    middle = np.s_[samples // 2 :: samples, samples // 2 :: samples]
+    projected = camera.project(vertices)
+    projected[:, 2] += mesh.bias
+    surface = Surface(winner[middle], weights[middle], mesh.triangles, projected, nearest)
+    parsing = np.where(surface.triangle >= 0, mesh.label[surface.triangle], 0)
+    return Picture(_developed(picture), _keypoints(joints, camera, nearest), parsing, surface)
 
 
 def _place(person: Person, pose: dict, view: View) -> tuple[np.ndarray, dict, np.ndarray]:
