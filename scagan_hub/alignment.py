@@ -22,12 +22,14 @@ _PARTS = [
     (2, 3, 0.11), (3, 4, 0.08), (5, 6, 0.11), (6, 7, 0.08), (HEAD, CROWN, 0.30),
 ]  # fmt: skip
 _FROM, _TO, _HALF_WIDTH = (list(column) for column in zip(*_PARTS, strict=True))
-_TORSO, _HEAD = 4, 9
+_TORSO, HEAD_PART = 4, 9
 _BEFORE, _AFTER = 0.7, 0.9  # how far a limb's box goes beyond its bone, in half widths
 _TORSO_LONGER, _TORSO_WIDER = 1.5, 1.22  # than its four joints
 _HEAD_HALF_HEIGHT, _HEAD_UP = 0.42, 0.03
 
 _BACKDROP_BANDS = 8
+
+FAR, _REACH = 50.0, 3.0  # of `part_maps`, in half boxes
 
 
 def part_frames(pose, height):
@@ -51,7 +53,7 @@ def part_frames(pose, height):
     half_length = length / 2 + half * (_AFTER + _BEFORE) / 2
     frames = torch.stack([along * half_length, _turned(along) * half, centre], 3)
     frames[:, _TORSO] = _torso_frame(points, half[:, _TORSO])
-    frames[:, _HEAD] = _head_frame(points, size)
+    frames[:, HEAD_PART] = _head_frame(points, size)
     return frames, present[:, _FROM] & present[:, _TO]
 
 
@@ -70,7 +72,7 @@ def sampling_map(source_pose, target_pose, size):
     source, in_source = part_frames(source_pose, height)
     target, in_target = part_frames(target_pose, height)
     with torch.autocast(source.device.type, enabled=False):  # half precision is a pixel or two off
-        to_box = _inverse(target)  # (B,10,2,3): pixel -> [-1, 1] along and across the box
+        to_box = inverse_frames(target)  # (B,10,2,3): pixel -> [-1, 1] along and across the box
         to_source = _compose(source, to_box)
     drawn = (in_source & in_target)[..., None]
     to_box[..., 2] = torch.where(drawn, to_box[..., 2], 1e9)  # far from its own box, a part is drawn nowhere
@@ -81,7 +83,7 @@ def sampling_map(source_pose, target_pose, size):
     for index in range(len(_PARTS)):
         x, y, one = to_box[:, index, :, None, None].unbind(-1)  # each (B,2,1,1)
         along, across = (x * columns + (y * rows + one)).unbind(1)  # (B,H,W)
-        distance = along * along + across * across if index == _HEAD else torch.maximum(along.abs(), across.abs())
+        distance = along * along + across * across if index == HEAD_PART else torch.maximum(along.abs(), across.abs())
         part = part.masked_fill(distance < 1, index)
 
     first = torch.arange(len(part), dtype=torch.int32, device=part.device)[:, None, None] * len(_PARTS)
@@ -89,6 +91,41 @@ def sampling_map(source_pose, target_pose, size):
     x, y, one = maps.unflatten(-1, (2, 3)).unbind(-1)  # each (B,H,W,2)
     trusted = F.embedding(first + part.clamp(min=0), trust(source_pose, target_pose).view(-1, 1))[..., 0]
     return x * columns[:, None] + y * rows[..., None] + one, trusted * (part >= 0)
+
+
+def part_maps(source_pose, target_pose, size, step):
+    """What each part's box alone says of every `step`-th pixel of the target, for a net that chooses between them.
+
+    Args:
+        source_pose, target_pose: (B,18,3) keypoints x, y, confidence in pixels.
+        size: (H, W) of the picture.
+        step: pixels between rows and columns of the grid, which begins at pixel 0.
+
+    Returns:
+        place (B,10,2,h,w): along and across each box, -1 to 1 inside it, at most 3 to either side, 0 for parts that
+        are not in both poses; distance (B,10,h,w) from the box's middle in the same units, `FAR` for parts that are
+        not; position (B,10,2,h,w): x, y in source pixels, pixel centres at integers.
+    """
+    with torch.autocast(source_pose.device.type, enabled=False):
+        source, in_source = part_frames(source_pose, size[0])
+        target, in_target = part_frames(target_pose, size[0])
+        known = in_source & in_target & _spanned(target) & _spanned(source)
+        to_box = inverse_frames(target)[..., None, None]  # (B,10,2,3,1,1)
+        columns = torch.arange(0, size[1], step, device=source.device, dtype=source.dtype)
+        rows = torch.arange(0, size[0], step, device=source.device, dtype=source.dtype)[:, None]
+        place = to_box[:, :, :, 0] * columns + to_box[:, :, :, 1] * rows + to_box[:, :, :, 2]  # (B,10,2,h,w)
+        place = place.clamp(-_REACH, _REACH) * known[..., None, None, None]
+        source = source[..., None, None]
+        position = source[:, :, :, 0] * place[:, :, :1] + source[:, :, :, 1] * place[:, :, 1:] + source[:, :, :, 2]
+        distance = place.abs().amax(2)
+        distance[:, HEAD_PART] = place[:, HEAD_PART].norm(dim=1)
+        return place, torch.where(known[..., None, None], distance, FAR), position
+
+
+def _spanned(frames):
+    """Whether boxes have an area: (B,10) of frames (B,10,2,3). A bone of no length, joint on joint, has none."""
+    a, b, c, d = frames[..., 0, 0], frames[..., 0, 1], frames[..., 1, 0], frames[..., 1, 1]
+    return (a * d - b * c).abs() > 1
 
 
 def trust(source_pose, target_pose):
@@ -102,7 +139,7 @@ def trust(source_pose, target_pose):
     known = (shown[:, _FROM] & shown[:, _TO]).float()
     faces_us = [pose[:, 5, 0] > pose[:, 2, 0] for pose in (source_pose, target_pose)]
     known[:, _TORSO] = (faces_us[0] == faces_us[1]).float()
-    known[:, _HEAD] = (seen[:, _FACE] == wanted[:, _FACE]).float().mean(1)
+    known[:, HEAD_PART] = (seen[:, _FACE] == wanted[:, _FACE]).float().mean(1)
     return 0.5 + 0.5 * known
 
 
@@ -144,6 +181,11 @@ def _body_joints(pose, height):
     return points, torch.cat([present, torch.stack([has_chest, has_chest, has_chest, has_pelvis], 1)], 1), size
 
 
+def body_size(pose):
+    """Neck level to hip level in pixels (B,1) of a pose (B,18,3); see `_body_size`."""
+    return _body_size(pose[..., :2].float(), pose[..., 2] > 0)
+
+
 def _body_size(points, present):
     """Neck level to hip level in pixels (B,1); else from head and shoulders; else of a person in full view."""
     chest, pelvis = points[:, _SHOULDERS].mean(1), points[:, _HIPS].mean(1)
@@ -177,14 +219,14 @@ def _head_frame(points, size):
     """An upright ellipse."""
     up, right = points.new_tensor([0.0, -1.0]), points.new_tensor([1.0, 0.0])
     centre = points[:, HEAD] + up * _HEAD_UP * size
-    return torch.stack([up * _HEAD_HALF_HEIGHT * size, right * _HALF_WIDTH[_HEAD] * size, centre], 2)
+    return torch.stack([up * _HEAD_HALF_HEIGHT * size, right * _HALF_WIDTH[HEAD_PART] * size, centre], 2)
 
 
 def _turned(vector):
     return torch.stack([-vector[..., 1], vector[..., 0]], -1)
 
 
-def _inverse(frames):
+def inverse_frames(frames):
     """The affine maps (…,2,3) that undo `frames`."""
     a, b, c, d = frames[..., 0, 0], frames[..., 0, 1], frames[..., 1, 0], frames[..., 1, 1]
     determinant = a * d - b * c
