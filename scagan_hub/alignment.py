@@ -143,12 +143,12 @@ def trust(source_pose, target_pose):
     return 0.5 + 0.5 * known
 
 
-def sample(image, position):
-    """Bilinear sampling of image (B,C,H,W) at position (B,H,W,2) in pixels; borders are repeated."""
+def sample(image, position, mode="bilinear"):
+    """Sampling of image (B,C,H,W) at position (B,H,W,2) in pixels, "bilinear" or "bicubic"; borders are repeated."""
     height, width = image.shape[-2:]
     scale = position.new_tensor([2 / width, 2 / height])
     grid = position * scale + (scale / 2 - 1)
-    return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
 def backdrop(image):

@@ -44,8 +44,8 @@ def model_folder(name, **hub) -> Path:
         ) from error
 
 
-def check_index(folder: Path, class_name: str, components: dict[str, type], optional=()) -> dict[str, type]:
-    """Check that model_index.json names exactly these components; `optional` ones may be null.
+def check_index(folder: Path, class_name: str, components: dict[str, tuple[type, ...]], optional=()) -> dict[str, type]:
+    """Check that model_index.json names exactly these components, each of one of its classes; `optional` may be null.
 
     Returns:
         the components that are there.
@@ -57,11 +57,17 @@ def check_index(folder: Path, class_name: str, components: dict[str, type], opti
     if index.get("_class_name") != class_name:
         raise ValueError(f"{file}: expected a model of {class_name}, got one of {index.get('_class_name')!r}")
     found = {name: value for name, value in index.items() if not name.startswith("_")}
-    expected = {name: [cls.__module__, cls.__name__] for name, cls in components.items()}
-    absent = {name for name in optional if found.get(name) == [None, None]}
-    if {name: expected[name] if name in absent else value for name, value in found.items()} != expected:
+    allowed = {name: {(cls.__module__, cls.__name__): cls for cls in classes} for name, classes in components.items()}
+    for name in optional:
+        allowed[name][None, None] = None
+    try:
+        taken = {name: allowed[name][tuple(value)] for name, value in found.items()}
+    except (KeyError, TypeError):
+        taken = {}
+    if taken.keys() != components.keys():
+        expected = {name: [cls.__name__ for cls in classes] for name, classes in components.items()}
         raise ValueError(f"{file}: expected the components {expected}, got {found}; {MEND}")
-    return {name: cls for name, cls in components.items() if name not in absent}
+    return {name: cls for name, cls in taken.items() if cls is not None}
 
 
 def build(folder: Path, cls: type):

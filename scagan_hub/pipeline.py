@@ -1,7 +1,8 @@
 """The whole road from a photo and a pose to a picture, top to bottom.
 
-    source_image, source_pose ─► encode ─► EncodedSource: picture, edges, pose, style modulations
+    source_image, source_pose ─► encode ─► EncodedSource: picture, edges, pose, style
     target_pose ─► render: edge prior, aligned source ─► PCTNet ─► target_edge ─► ISNet ─► image
+                   or, by learned places:             PlaceNet ─► places, edges ─► MendNet ─► image
 
 Geometry is computed in float32; the nets run in their own dtype, on their own device.
 """
@@ -18,7 +19,9 @@ from PIL import Image
 from .arguments import content_maps, listed, matching, paired, read_pose, scaled
 from .content import Content, edge_image, one_plane
 from .models.is_net import ISNet
+from .models.mend_net import MendNet
 from .models.pct_net import PCTNet
+from .models.place_net import PlaceNet
 from .photo import fit_photo, open_image
 from .pose import Pose
 from .saved import SavedPipeline
@@ -50,13 +53,13 @@ class EncodedSource:
         image: (S,3,H,W) in [-1, 1], float32, cropped round the person and letterboxed.
         edge: (S,E,H,W) in [-1, 1], float32: light lines on dark, or of 8 classes.
         poses: S poses in the pixels of `image`.
-        style_modulations: see `ISNet.style_modulations`.
+        style: what phase 2 needs of the source: see `ISNet.style_modulations`, `MendNet.encode`.
     """
 
     image: torch.Tensor
     edge: torch.Tensor
     poses: list[Pose]
-    style_modulations: list[list[torch.Tensor]]
+    style: Sequence
 
     def __len__(self) -> int:
         return len(self.poses)
@@ -66,18 +69,19 @@ class ScaGan(SavedPipeline):
     """Makes the picture of a person in another pose.
 
     Args:
-        pct_net: predicts the target's edges; None: the edge prior, merged into one map, stands in for them.
-        is_net: renders the picture from style, edges and pose.
+        pct_net: phase 1, predicts the target's edges, and as a `PlaceNet` where its pixels lie in the source; None: the
+            edge prior, merged into one map, stands in for the edges.
+        is_net: phase 2, renders the picture from style, edges and pose; after a `PlaceNet` a `MendNet`.
         content: what the nets are fed; its `image_size` is the size of the pictures.
 
     Raises:
         ValueError: when the components don't fit each other.
     """
 
-    COMPONENTS = {"pct_net": PCTNet, "is_net": ISNet, "content": Content}
+    COMPONENTS = {"pct_net": (PCTNet, PlaceNet), "is_net": (ISNet, MendNet), "content": (Content,)}
     _optional_components = ["pct_net"]
 
-    def __init__(self, pct_net: PCTNet | None, is_net: ISNet, content: Content):
+    def __init__(self, pct_net: PCTNet | PlaceNet | None, is_net: ISNet | MendNet, content: Content):
         super().__init__()
         _check_components(pct_net, is_net, content)
         for net in (pct_net, is_net):
@@ -177,8 +181,12 @@ class ScaGan(SavedPipeline):
         image = torch.cat([_tensor(image) for image in images]).to(self.device)  # (S,3,H,W)
         edge = [self.content.edges(image[i : i + 1]) if given is None else given for i, given in enumerate(edges)]
         edge = torch.cat([x.to(image) for x in edge])  # (S,E,H,W)
-        style = self.is_net.encode(image.to(self.is_net.dtype))
-        return EncodedSource(image, edge, list(poses), self.is_net.style_modulations(style))
+        x = image.to(self.is_net.dtype)
+        if self.learns_places:
+            style = self.is_net.encode(x, self._keypoints(poses))
+        else:
+            style = self.is_net.style_modulations(self.is_net.encode(x))
+        return EncodedSource(image, edge, list(poses), style)
 
     @torch.inference_mode()
     def render(self, source: EncodedSource, target_poses: list[Pose], noise: torch.Tensor | None = None):
@@ -198,6 +206,10 @@ class ScaGan(SavedPipeline):
         image, edge = (x.expand(n, -1, -1, -1) for x in (source.image, source.edge))
         source_pose = self._keypoints(source.poses).expand(n, -1, -1)  # (N,18,3)
         target_pose = self._keypoints(target_poses)
+        if self.learns_places:
+            places = self.pct_net(image.to(self.pct_net.dtype), source_pose, target_pose)
+            picture = self.is_net.decode(source.style, image, target_pose, places).image
+            return picture, 2 * torch.sigmoid(places.edge) - 1
         pose_map = self.content.heatmaps(target_pose)  # (N,18,H,W)
         prior, aligned = self.content.transfer(image, edge, source_pose, target_pose)
 
@@ -208,7 +220,7 @@ class ScaGan(SavedPipeline):
             target_edge = self.pct_net(edge.to(dtype), pose_map.to(dtype), prior.to(dtype))  # (N,E,H,W)
         dtype = self.is_net.dtype
         contents = [None if x is None else x.to(dtype) for x in (target_edge, pose_map, aligned, noise)]
-        return self.is_net.decode(source.style_modulations, *contents), one_plane(target_edge)
+        return self.is_net.decode(source.style, *contents), one_plane(target_edge)
 
     def _fit_source(self, image: Image.Image, pose, edge: Image.Image | None, classes):
         """Picture, pose and edges (1,E,H,W), where they are given, of one source, brought to the model's size alike."""
@@ -226,16 +238,27 @@ class ScaGan(SavedPipeline):
         return torch.from_numpy(np.stack([pose.keypoints for pose in poses])).to(self.device)
 
     def _noise(self, noise, generator, n: int) -> torch.Tensor | None:
-        if self.is_net.config.start != "noise":
+        if self.noise_size is None:
             if noise is not None:
                 raise ValueError("noise: this model starts from the pose and takes none; leave it out")
             return None
-        shape = (n, self.is_net.config.noise_size)
+        shape = (n, self.noise_size)
         if noise is None:
             return randn_tensor(shape, generator=generator, device=self.device)
         if tuple(noise.shape) != shape:
             raise ValueError(f"noise: expected shape {shape}, got {tuple(noise.shape)}")
         return noise.to(self.device)
+
+    @property
+    def learns_places(self) -> bool:
+        """Whether phase 1 says where in the source every pixel lies, and phase 2 copies it from there."""
+        return isinstance(self.is_net, MendNet)
+
+    @property
+    def noise_size(self) -> int | None:
+        """Dimension of the noise that pictures start from; None for a model that starts from the pose."""
+        config = self.is_net.config
+        return config.noise_size if config.get("start") == "noise" else None
 
     @property
     def picture_size(self) -> tuple[int, int]:
@@ -244,7 +267,19 @@ class ScaGan(SavedPipeline):
         return width, height
 
 
-def _check_components(pct_net: PCTNet | None, is_net: ISNet, content: Content):
+def _check_components(pct_net: PCTNet | PlaceNet | None, is_net: ISNet | MendNet, content: Content):
+    if isinstance(pct_net, PlaceNet) != isinstance(is_net, MendNet):
+        raise ValueError(
+            f"ScaGan: PlaceNet and MendNet belong together, got {type(pct_net).__name__} and {type(is_net).__name__}"
+        )
+    if isinstance(is_net, MendNet):
+        sizes = {tuple(part.config.image_size) for part in (pct_net, is_net, content)}
+        if len(sizes) > 1 or content.config.kind != "edges":
+            raise ValueError(
+                f'ScaGan: nets of learned places take one image_size and kind="edges", got {sorted(sizes)} and '
+                f"kind={content.config.kind!r}"
+            )
+        return
     pairs = {
         "image_size": (tuple(is_net.config.image_size), tuple(content.config.image_size)),
         "aligned_channels": (is_net.config.aligned_channels, 4 if content.config.alignment == "limbs" else 0),

@@ -18,7 +18,8 @@ HUB_OPTIONS = {"revision", "cache_dir", "token", "local_files_only", "force_down
 class SavedPipeline(DiffusionPipeline):
     """A `DiffusionPipeline` that refuses damaged files, never leaves half a model, and writes its own card.
 
-    Subclasses name their components in `COMPONENTS`, those that may be None in `_optional_components` too.
+    Subclasses name their components in `COMPONENTS`, with the classes that each may have, and those that may be None in
+    `_optional_components` too.
 
     Attributes:
         report: what was measured on these weights (see `scagan_hub.card`), saved with them; None where
@@ -26,7 +27,7 @@ class SavedPipeline(DiffusionPipeline):
         domain: what these weights were trained on (see `scagan_hub.domain`), saved with them; or None.
     """
 
-    COMPONENTS: dict[str, type] = {}
+    COMPONENTS: dict[str, tuple[type, ...]] = {}
 
     def __init__(self):
         super().__init__()

@@ -78,10 +78,9 @@ def _scaled(image: torch.Tensor) -> torch.Tensor:
 
 def _noise(pipe, indices: list[int]) -> torch.Tensor | None:
     """z (n,noise_size), a function of each pair's index alone; None for a model that starts from the pose."""
-    if pipe.is_net.config.start != "noise":
+    if pipe.noise_size is None:
         return None
-    size = pipe.is_net.config.noise_size
-    drawn = [torch.randn(size, generator=torch.Generator().manual_seed(index)) for index in indices]
+    drawn = [torch.randn(pipe.noise_size, generator=torch.Generator().manual_seed(index)) for index in indices]
     return torch.stack(drawn).to(pipe.device)
 
 

@@ -1,10 +1,10 @@
 """Phase 1 by learned places: PlaceNet says where in the source every pixel of the target lies, whether the source shows
 it, where the person is, and where the target's edges are.
 
-The paper's phase 1 transfers the content in advance and means edges by it; rendered people know the rest of the content
-exactly, and a net learns it from them. Each pixel is given in the frames of the ten limb boxes; every box maps it into the
-source; the net chooses softly between these maps and adds what limbs cannot know. Heads, whose eyes lie a few pixels
-apart, have a net and a window of their own.
+The paper's phase 1 transfers the content in advance and means edges by it; rendered people know the rest of the
+content exactly, and a net learns it from them. Each pixel is given in the frames of the ten limb boxes; every box maps
+it into the source; the net chooses softly between these maps and adds what limbs cannot know. Heads, whose eyes lie a
+few pixels apart, have a net and a window of their own.
 """
 
 from dataclasses import dataclass
