@@ -232,7 +232,8 @@ def inverse_frames(frames):
     determinant = a * d - b * c
     determinant = torch.where(determinant.abs() < 1e-6, 1e-6, determinant)
     linear = torch.stack([d, -b, -c, a], -1).unflatten(-1, (2, 2)) / determinant[..., None, None]
-    return torch.cat([linear, -linear @ frames[..., 2:]], -1)
+    with torch.autocast(frames.device.type, enabled=False):  # half precision is a pixel or two off
+        return torch.cat([linear, -linear @ frames[..., 2:]], -1)
 
 
 def _compose(outer, inner):

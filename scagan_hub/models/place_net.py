@@ -71,7 +71,8 @@ class HeadNet(nn.Module):
         out, embedding = self.unet(x.contiguous(memory_format=torch.channels_last), pose.to(x.dtype))
         out, u, v = out.float(), grid[:, :1], grid[:, 1:]
         basis = torch.cat([torch.ones_like(u), u, v, u * u, u * v, v * v], 1)
-        turned = torch.einsum("bij,bjhw->bihw", self.turn(embedding).float().unflatten(1, (2, 6)), basis)
+        turn = self.turn(embedding).float().unflatten(1, (2, 6))[..., None, None]  # (B,2,6,1,1)
+        turned = (turn * basis[:, None]).sum(2)
         return grid + turned + out[:, :2], out[:, 2:3], out[:, 3:]
 
     def pixels(self, frames: torch.Tensor) -> torch.Tensor:
@@ -107,9 +108,9 @@ class PlaceNet(ModelMixin, ConfigMixin):
         """
         if tuple(source_image.shape[2:]) != tuple(self.config.image_size):
             raise ValueError(f"PlaceNet expects pictures of {self.config.image_size}, got {tuple(source_image.shape)}")
-        places = self.body(source_image, source_pose, target_pose)
-        full = [enlarged(x) for x in (places.position, places.shown, places.person)]
-        return Places(*self._with_head(source_image, source_pose, target_pose, *full), places.edge)
+        frames, both = head_frames(source_pose, target_pose, source_image.shape[2])
+        head = self.head(source_image, source_pose, target_pose, frames)
+        return self.joined(self.body(source_image, source_pose, target_pose), head, frames, both)
 
     def body(self, source_image: torch.Tensor, source_pose: torch.Tensor, target_pose: torch.Tensor) -> Places:
         """All but the head's own net, for every second row and column; edges (B,1,H,W)."""
@@ -133,25 +134,25 @@ class PlaceNet(ModelMixin, ConfigMixin):
         position = torch.minimum(position.clamp(min=-FAR_OUTSIDE), limits + FAR_OUTSIDE)
         return Places(position, out[:, 2:3], out[:, 3:4], edge)
 
-    def _with_head(self, source_image, source_pose, target_pose, position, shown, person):
-        """The places of the whole picture with those of the head's window, softly, where both poses have a head."""
-        frames, both = head_frames(source_pose, target_pose, source_image.shape[2])
-        place, head_shown, head_person = self.head(source_image, source_pose, target_pose, frames)
-        height, width = source_image.shape[2:]
-        y, x = torch.meshgrid(
-            torch.arange(height, device=position.device, dtype=position.dtype),
-            torch.arange(width, device=position.device, dtype=position.dtype),
-            indexing="ij",
-        )
-        at = in_frame(inverse_frames(frames[1]), torch.stack([x, y]).expand(len(position), -1, -1, -1))  # (B,2,H,W)
-        of_head = torch.cat([in_frame(frames[0], place), head_shown, head_person], 1)
+    def joined(self, body: Places, head: tuple, frames: list[torch.Tensor], both: torch.Tensor) -> Places:
+        """The places of the whole picture, those of the head's window softly among them, where both poses have a head.
+
+        Args:
+            body: of `body`.
+            head: of `head`.
+            frames, both: of `head_frames`.
+        """
+        whole = torch.cat([enlarged(x) for x in (body.position, body.shown, body.person)], 1)  # (B,4,H,W)
+        place, shown, person = head
+        y, x = torch.meshgrid(*(torch.arange(n, device=whole.device).to(whole) for n in whole.shape[2:]), indexing="ij")
+        at = in_frame(inverse_frames(frames[1]), torch.stack([x, y]).expand(len(whole), -1, -1, -1))  # (B,2,H,W)
+        of_head = torch.cat([in_frame(frames[0], place), shown, person], 1)
         # the grid's rows are u, along the box, its columns v
         grid = at.flip(1).permute(0, 2, 3, 1) / REACH
         of_head = F.grid_sample(of_head, grid, mode="bilinear", padding_mode="border", align_corners=True)
         distance = at.abs().amax(1, keepdim=True)
         share = ((REACH - distance) / (REACH - BLEND)).clamp(0, 1) * both[:, None, None, None]
-        joined = torch.lerp(torch.cat([position, shown, person], 1), of_head, share)
-        return joined.split([2, 1, 1], 1)
+        return Places(*torch.lerp(whole, of_head, share).split([2, 1, 1], 1), body.edge)
 
 
 def head_frames(source_pose, target_pose, height):
@@ -162,7 +163,9 @@ def head_frames(source_pose, target_pose, height):
 
 def in_frame(frames: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     """Affine maps (B,2,3) of points (B,2,h,w)."""
-    return torch.einsum("bij,bjhw->bihw", frames[:, :, :2], points) + frames[:, :, 2, None, None]
+    # no product of matrices, which autocast would take in half precision: that is half a pixel off
+    x, y, one = frames[..., None, None].unbind(2)  # (B,2,1,1) each
+    return x * points[:, :1] + y * points[:, 1:] + one
 
 
 def enlarged(x: torch.Tensor) -> torch.Tensor:
