@@ -14,11 +14,10 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,9 +26,10 @@ import numpy as np
 from PIL import Image
 
 from ..writing import whole_file
-from .assets import ANNY, MAKEHUMAN, ensure_assets
+from .assets import ensure_assets
 from .card import write_card
 from .correspondences import FAR, correspondences
+from .manifest import make_manifest
 
 VERSION = 1  # of the pictures: the same version, seed and arguments give the same ones
 SPLITS = ("train", "test", "test-garments")
@@ -134,16 +134,19 @@ def _check_claim(folder: Path, arguments: Arguments) -> None:
 
 
 def _lacks_correspondences(folder: Path, arguments: Arguments) -> bool:
-    """Whether `folder` is a finished data set of the same arguments but for the correspondences, which it can get."""
-    manifest = folder / "manifest.json"
-    if not (arguments.correspondences and manifest.is_file()):
-        return False
+    """Whether `folder` is a finished data set of the same arguments, but without all correspondences asked for."""
     try:
-        written = json.loads(manifest.read_text())
-        had = {"version": written["version"], "correspondences": False, **written["arguments"]}
-    except (ValueError, KeyError, TypeError):  # some other program's manifest
+        written = json.loads((folder / "manifest.json").read_text())
+        had = {"version": written["version"], **written["arguments"], "correspondences": arguments.correspondences}
+    except (OSError, ValueError, KeyError, TypeError):  # no manifest of ours
         return False
-    return had == _note(replace(arguments, correspondences=False))
+    jobs = [(split, number) for split in SPLITS for number in range(arguments.count(split))]
+    there = all(_correspondences_path(folder, *job).is_file() for job in jobs)
+    return had == _note(arguments) and arguments.correspondences and not there
+
+
+def _correspondences_path(folder: Path, split: str, number: int) -> Path:
+    return folder / f"{split}_correspondences" / f"{_person_name(split, number)}.npz"
 
 
 def _note(arguments: Arguments) -> dict:
@@ -196,7 +199,7 @@ def _render_person(job: tuple) -> None:
         y, x = picture.annotation()
         rows.append({"name": f"{name}.webp", "y": y, "x": x, **about})
     if arguments.correspondences:
-        with whole_file(folder / f"{split}_correspondences" / f"{_person_name(split, number)}.npz") as partial:
+        with whole_file(_correspondences_path(folder, split, number)) as partial:
             np.savez(partial, **correspondences(pictures))
     record = {"number": number, "refused": refused, "about": person.about, "pictures": rows}
     with whole_file(folder / RECORDS / f"{_person_name(split, number)}.json") as partial:
@@ -240,7 +243,7 @@ def _finish(folder: Path, arguments: Arguments) -> dict:
         _table(folder / f"identities-{split}.csv", text.getvalue().splitlines())
         seen = [{key: row[key] for key in ("name", "view", "frame", "pose", "backdrop")} for row in pictures]
         _table(folder / f"views-{split}.csv", [",".join(seen[0]), *(",".join(row.values()) for row in seen)])
-    manifest = _manifest(arguments, records)
+    manifest = make_manifest(arguments, records, VERSION)
     write_card(folder, manifest)
     with whole_file(folder / "manifest.json") as partial:
         partial.write_text(json.dumps(manifest, indent=1) + "\n")
@@ -251,38 +254,3 @@ def _finish(folder: Path, arguments: Arguments) -> dict:
 def _table(path: Path, lines: list[str]) -> None:
     with whole_file(path) as partial:
         partial.write_text("\n".join(lines) + "\n")
-
-
-def _manifest(arguments: Arguments, records: dict) -> dict:
-    counts = {}
-    for split, people in records.items():
-        pictures = [row for person in people for row in person["pictures"]]
-        counts[split] = {
-            "identities": len(people),
-            "pictures": len(pictures),
-            "pairs": len(people) * arguments.views * (arguments.views - 1),
-            "refused": sum(person["refused"] for person in people),
-            "garment combinations": len({(p["about"]["garments"], p["about"]["shoes"]) for p in people}),
-            "hair": len({p["about"]["hair"] for p in people}),
-            "pose kinds": len({row["pose"] for row in pictures}),
-            "views": dict(Counter(row["view"] for row in pictures).most_common()),
-            "frames": dict(Counter(row["frame"] for row in pictures).most_common()),
-        }
-    items = json.loads((ensure_assets() / "items.json").read_text())
-    return {
-        "name": "rendered people",
-        "version": VERSION,
-        "arguments": asdict(arguments),
-        "licence": "CC0-1.0",
-        "note": "Renders of MakeHuman's CC0 characters and clothes; nobody in them exists.",
-        "packages": [
-            {"name": p.name, "version": p.version, "archive": p.archive, "sha256": p.sha256, "licence": p.licence}
-            for p in (ANNY, MAKEHUMAN)
-        ],
-        "items": {
-            name: {"package": MAKEHUMAN.name, "author": item.get("author", "MakeHuman"), "files": item["source"]}
-            for name, item in items.items()
-        },
-        "body": {"package": ANNY.name, "files": ["anny/data/mpfb2/{3dobjs,rigs/standard,targets}"]},
-        "counts": counts,
-    }
