@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("numba", reason="the extra `people` is not installed")
 
+from scagan_hub.data import Draw, PosePairs
+from scagan_hub.data.verify import verify
 from scagan_hub.people import assets as sources
 from scagan_hub.people import dataset
 from scagan_hub.people.body import Assets
@@ -141,10 +143,19 @@ def test_a_data_set_gets_them_on_any_number_of_workers_at_once_or_later(assets, 
     for split in SPLITS:
         names = sorted(path.name for path in (tmp_path / "later" / f"{split}_correspondences").iterdir())
         assert names == [f"{split}_{number:06d}.npz" for number in range(SMALL.count(split))]
+    assert verify(tmp_path / "later").faults == []
+    for split in SPLITS:
+        item = PosePairs(tmp_path / "later", split, places=True)[Draw(0, mirrored=True)]
+        person = item["target_parsing"][::2, ::2] > 0
+        assert (item["state"][::2, ::2][person] > 0).float().mean() > 0.95 and (item["state"] == 3).any()
     card = one["README.md"].decode()
     assert "--backdrop studio --correspondences\n" in card and "`pixels{t}`" in card and "$" not in card
     with pytest.raises(ValueError, match="no unfinished data set"):  # nothing is lacking
         write(tmp_path / "later", SMALL)
+    lost = tmp_path / "later" / "test_correspondences" / "test_000000.npz"
+    lost.unlink()
+    write(tmp_path / "later", SMALL)
+    assert lost.read_bytes() == one[f"{lost.parent.name}/{lost.name}"]
 
 
 def test_a_run_stopped_within_a_person_goes_on(assets, tmp_path, monkeypatch):
