@@ -109,7 +109,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict:
     ours, stored = (kind(arguments.data, arguments.split) for kind in (PosePairs, StoredPairs))
     whole = len(ours.pairs)
     sampler = PairSampler(whole, seed=0, start=0, stop=arguments.pairs // arguments.batch * arguments.batch)
-    ours.pairs = stored.pairs = [ours.pairs[index] for index, _ in sampler]
+    ours.pairs = stored.pairs = [ours.pairs[draw.index] for draw in sampler]
     names = sorted({name for pair in ours.pairs for name in pair})
     stored.folder = folder
     stored.store(names)

@@ -13,7 +13,8 @@ from conftest import HEIGHT, WIDTH
 from PIL import Image
 from released import FASHION, MARKET, rewrite, set_joint, write_split
 
-from scagan_hub.data import PairSampler, PosePairs, pair_loader
+from scagan_hub.data import Draw, PairSampler, PosePairs, pair_loader
+from scagan_hub.data.augment import plain_ground
 from scagan_hub.data.layouts import identity
 
 SIZE = (HEIGHT, WIDTH)
@@ -35,9 +36,65 @@ def test_sampler_is_a_function_of_position():
     whole = list(PairSampler(7, seed=3, start=0, stop=20))
     assert list(PairSampler(7, seed=3, start=5, stop=20)) == whole[5:]
     plain = list(PairSampler(7, seed=3, start=0, stop=20, mirror=False))
-    assert {mirrored for _, mirrored in whole} == {True, False}
-    assert plain == [(index, False) for index, _ in whole]
-    assert sorted(index for index, _ in whole[:7]) == list(range(7))
+    assert {draw.mirrored for draw in whole} == {True, False}
+    assert plain == [Draw(draw.index) for draw in whole]
+    assert sorted(draw.index for draw in whole[:7]) == list(range(7))
+
+
+def test_what_the_sampler_also_draws_changes_nothing_else():
+    """Order and mirrored halves are those of earlier versions, so that their runs go on as they began."""
+    earlier = [(6, True), (2, True), (0, False), (3, False), (4, True), (1, False), (5, False), (6, False), (3, False)]
+    assert [draw[:2] for draw in PairSampler(7, seed=3, start=0, stop=9)] == earlier
+    whole = list(PairSampler(500, seed=3, start=0, stop=1000, identity=0.1, plain_ground=0.3))
+    assert list(PairSampler(500, seed=3, start=730, stop=1000, identity=0.1, plain_ground=0.3)) == whole[730:]
+    assert [draw[:2] for draw in whole] == [draw[:2] for draw in PairSampler(500, seed=3, start=0, stop=1000)]
+    assert 70 < sum(draw.identity for draw in whole) < 130
+    grounds = [draw.ground for draw in whole if draw.ground is not None]
+    assert 250 < len(grounds) < 350 and len(set(grounds)) > len(grounds) - 3
+    for wrong in ({"identity": 1.5}, {"plain_ground": -0.1}, {"plain_ground": float("nan")}):
+        with pytest.raises(ValueError, match="share of the pairs from 0 to 1"):
+            PairSampler(7, 0, 0, 7, **wrong)
+
+
+def test_an_identity_pair_is_the_target_twice(people):
+    data = PosePairs(people, "train", SIZE)
+    item, target = data[Draw(0, mirrored=True, identity=True)], data.pairs[0][1]
+    assert item["names"] == f"{target}->{target}"
+    assert torch.equal(item["source_image"], item["target_image"])
+    assert torch.equal(item["target_image"], data[0, True]["target_image"])
+    assert torch.equal(item["source_pose"], item["target_pose"])
+
+
+def test_both_people_are_cut_out_onto_one_plain_ground(parsed):
+    for split in ("train", "test"):  # nobody in the left half
+        for path in (parsed / f"{split}_parsing").iterdir():
+            classes = Image.fromarray(np.repeat(np.uint8([[0, 7]]), [WIDTH // 2] * 2, 1).repeat(HEIGHT, 0), "P")
+            classes.putpalette(range(24))
+            classes.save(path)
+    data, half = PosePairs(parsed, "train", SIZE, parsing=True), WIDTH // 2
+    plain, drawn, again = data[1], data[Draw(1, ground=5)], data[Draw(1, ground=5)]
+    ground = torch.from_numpy(plain_ground(5, HEIGHT)).round()
+    for role in ("source_image", "target_image"):
+        image = drawn[role]
+        assert image.dtype == torch.uint8 and torch.equal(image, again[role])
+        assert torch.equal(image[..., : half - 1].float(), ground.expand(3, HEIGHT, half - 1))
+        assert torch.equal(image[..., half + 1 :], plain[role][..., half + 1 :])
+        soft = image[..., half - 1].float() - (2 * ground[..., 0] + plain[role][..., half - 1]) / 3
+        assert soft.abs().max() <= 1
+    mirrored = data[Draw(1, mirrored=True, ground=5)]
+    assert torch.equal(mirrored["target_image"], drawn["target_image"].flip(2))
+    with pytest.raises(ValueError, match="parsing=True"):
+        PosePairs(parsed, "train", SIZE)[Draw(1, ground=5)]
+
+
+def test_plain_grounds_are_of_every_kind():
+    grounds = np.stack([plain_ground(seed, HEIGHT)[..., 0] for seed in range(300)])
+    assert grounds.min() >= 0 and grounds.max() <= 255
+    level = (np.ptp(grounds, 2) < 1).all(1)
+    grey = level & (np.ptp(grounds[:, :, 0], axis=1) < 1)
+    assert 0.25 < grey.mean() < 0.45 and grounds[grey].min() >= 204
+    assert 0.2 < (~level).mean() < 0.45
+    assert np.ptp(grounds[level & ~grey][:, :, 0], axis=0).min() > 200
 
 
 def test_mirrored_pairs_swap_left_and_right(people):

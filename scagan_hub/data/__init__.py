@@ -1,14 +1,16 @@
 """Training pairs: a folder of images and tables in, what the training's workers read out.
 
-`layouts` finds the files, `annotations` reads the tables, `images` decodes; `pairs`, `sampler` and `loader` are what a
-training asks, `verify` names what is wrong with a folder, `prepare` makes one of photos.
+`layouts` finds the files, `annotations` reads the tables, `images` decodes, `places` says where a source shows its
+target; `pairs`, `sampler` and `loader` are what a training asks, `augment` what it does to pictures, `verify` names
+what is wrong with a folder, `prepare` makes one of photos.
 """
 
 from importlib import import_module
 
-_LAZY = {"PosePairs": ".pairs", "PARSING": ".images", "PairSampler": ".sampler", "pair_loader": ".loader"}
+_LAZY = {"PosePairs": ".pairs", "PARSING": ".images", "pair_loader": ".loader"}
+_LAZY |= {"Draw": ".sampler", "PairSampler": ".sampler"}
 
-__all__ = ["PARSING", "PairSampler", "PosePairs", "pair_loader"]
+__all__ = ["PARSING", "Draw", "PairSampler", "PosePairs", "pair_loader"]
 
 
 def __getattr__(name: str):

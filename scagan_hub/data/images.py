@@ -11,7 +11,7 @@ PARSING = ("background", "hair", "face", "top", "bottom", "shoes", "arms", "legs
 
 
 class BadImage(ValueError):
-    """A file that is no image of the data set, in one line.
+    """A file that is no image of the data set, or else not what should be there, in one line.
 
     A worker of a DataLoader hands an exception on with its traceback in the message; the last line is the message.
     """

@@ -60,6 +60,7 @@ class Split:
         self.annotations = self.root / f"{prefix}annotation-{name}.csv"
         self.list = self.root / f"{name}.lst"
         self.images, self.parsings = self.root / name, self.root / f"{name}_parsing"
+        self.correspondences = self.root / f"{name}_correspondences"
         self.files = _files(self.images)
         self._by_key = {key(file): file for file in self.files}
 
@@ -84,6 +85,10 @@ class Split:
         """Names of the parsing maps that are there."""
         return _files(self.parsings)
 
+    def correspondences_files(self) -> set[str]:
+        """Names of the people's correspondences that are there."""
+        return _files(self.correspondences)
+
 
 def splits(root: str | Path) -> list[str]:
     """`SPLITS`, and whatever other splits a data set's folder has tables of pairs for."""
@@ -99,6 +104,17 @@ def key(name: str) -> str:
 def map_name(name: str) -> str:
     """The parsing map of an image."""
     return f"{Path(name).stem}.png"
+
+
+def correspondences_name(name: str) -> str:
+    """The file of the correspondences between an image and the others of that person."""
+    return f"{identity(name)}.npz"
+
+
+def view_number(name: str) -> int | None:
+    """The number of the view with which a rendered image's name ends, as in `train_000012_3.webp`; else None."""
+    number = re.search(r"_(\d+)$", key(name))
+    return int(number[1]) if number else None
 
 
 def identity(name: str) -> str:

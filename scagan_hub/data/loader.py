@@ -18,7 +18,7 @@ def pair_loader(
 
     Args:
         pairs: such as `PosePairs`.
-        sampler: indices, in order.
+        sampler: indices or `Draw`s, in order.
         workers: processes that decode; 0: this one.
     """
     return DataLoader(

@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from .annotations import pose_faults, read_annotations, read_pairs
 from .images import BadImage, read_image, read_parsing
-from .layouts import Split, identity, map_name, splits
+from .layouts import Split, correspondences_name, identity, map_name, splits, view_number
+from .places import correspondences_fault
 
 FEW = 200  # images that are decoded before worker processes have started
 
@@ -68,7 +69,9 @@ class _Tables(NamedTuple):
 
 
 def verify(root: str | Path, image_size: tuple[int, int] | None = None, processes: int | None = None) -> Report:
-    """Looks at every table, image and parsing map of every split of a data set; `train` or `test` may be absent.
+    """Looks at every table, image, parsing map and file of correspondences of every split of a data set.
+
+    `train` or `test` may be absent.
 
     Args:
         root: the data set's folder.
@@ -92,7 +95,7 @@ def verify(root: str | Path, image_size: tuple[int, int] | None = None, processe
         (report.unused if tables.files.layout.selected else report.faults).extend(_unpaired(tables))
         report.faults.extend([*tables.faults, *_missing(tables), *_damaged(images, size)])
         if size is not None:
-            report.faults.extend(_misplaced(tables, size))
+            report.faults.extend([*_misplaced(tables, size), *_unlike(tables, size)])
         report.looked_at[tables.files.name] = (len(tables.files.files), len(tables.pairs))
     report.faults.extend(_in_both(found))
     return report
@@ -166,6 +169,27 @@ def _misplaced(tables: _Tables, size: tuple[int, int]) -> Iterator[Fault]:
             yield Fault("out of range", tables.item(names[i]), what)
         elif names[i] in tables.paired:
             yield Fault("missing", tables.item(names[i]), what)
+
+
+def _unlike(tables: _Tables, size: tuple[int, int]) -> Iterator[Fault]:
+    """People whose correspondences are missing, damaged, or not of their pictures of (height, width)."""
+    folder, views = tables.files.correspondences, Counter()
+    if not folder.is_dir():
+        return
+    for name in sorted(tables.paired | tables.annotations.keys()):
+        if (view := view_number(name)) is None:
+            yield Fault("missing", tables.item(name), "its name has no number of a view at its end, as a_0.webp has")
+        else:
+            views[correspondences_name(name)] = max(views[correspondences_name(name)], view + 1)
+    there = tables.files.correspondences_files()
+    for file in sorted(views.keys() | there):
+        item = f"{folder.name}/{file}"
+        if file not in there:
+            yield Fault("missing", item, "the person is paired, but without correspondences")
+        elif file not in views:
+            yield Fault("unpaired", item, "no pair is of this person")
+        elif fault := correspondences_fault(folder / file, views[file], size):
+            yield Fault("unreadable", item, fault)
 
 
 def _most(looked: list[dict]) -> tuple[int, int] | None:

@@ -8,6 +8,11 @@ from PIL import Image
 from ..writing import whole_file
 
 TEMPLATE = Path(__file__).parent.parent / "assets" / "people_card.md"
+CORRESPONDENCES = """
+- `{split}_correspondences/{split}_{identity}.npz`: for views t and s of a person, where in s each pixel of t lies.
+  `pixels{t}` (P,): row * width + column of the pixels known, every second row and column of the person, and all of hair
+  and face; `places{t}` (views,P,2): x, y in view s, in sixteenths of a pixel, also of what is hidden there or outside;
+  `shown{t}`: bits, by numpy's packbits, 1 where view s shows it."""
 ROWS = 6  # people on the contact sheet
 
 
@@ -22,8 +27,9 @@ def write_card(folder: Path, manifest: dict) -> None:
     values = {
         f"{split}_{key}": f"{counts[split][key]:,}" for split in ("train", "test") for key in ("identities", "pictures")
     }
+    option, note = ("", "") if not arguments["correspondences"] else (" --correspondences", CORRESPONDENCES)
     text = Template(TEMPLATE.read_text()).substitute(
-        values, rows="\n".join(rows), version=manifest["version"], **arguments
+        values, rows="\n".join(rows), option=option, correspondences_note=note, version=manifest["version"], **arguments
     )
     with whole_file(folder / "README.md") as partial:
         partial.write_text(text)

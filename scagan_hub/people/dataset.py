@@ -1,4 +1,5 @@
-"""Writes a data set of rendered people: pictures, parsing maps, the tables that `PosePairs` reads, card and manifest.
+"""Writes a data set of rendered people: pictures, parsing maps, the tables that `PosePairs` reads, card and manifest;
+if wanted, also where in one picture of a person each pixel of another lies.
 
 Every picture is a function of the data set's seed, its split, the person's number and the view's number alone, so
 that any number of workers writes the same bytes. A stopped run goes on where it stopped: a person's record is written
@@ -13,7 +14,6 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -26,8 +26,10 @@ import numpy as np
 from PIL import Image
 
 from ..writing import whole_file
-from .assets import ANNY, MAKEHUMAN, ensure_assets
+from .assets import ensure_assets
 from .card import write_card
+from .correspondences import FAR, correspondences
+from .manifest import make_manifest
 
 VERSION = 1  # of the pictures: the same version, seed and arguments give the same ones
 SPLITS = ("train", "test", "test-garments")
@@ -48,6 +50,7 @@ class Arguments:
         seed: of everything.
         height, width: of the pictures in pixels.
         backdrop: "studio", or "varied" to add places outside.
+        correspondences: whether to write `correspondences` of the pictures of each person, too.
     """
 
     identities: int
@@ -56,11 +59,14 @@ class Arguments:
     height: int = 256
     width: int = 176
     backdrop: str = "studio"
+    correspondences: bool = False
 
     def __post_init__(self):
         for name, least in (("identities", 1), ("views", 2), ("seed", 0), ("height", 32), ("width", 32)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
+        if self.correspondences and max(self.height, self.width) > FAR:
+            raise ValueError(f"correspondences: expected at most {FAR} pixels a side, got {self.height} x {self.width}")
 
     def count(self, split: str) -> int:
         return self.identities if split == "train" else max(1, self.identities // 10)
@@ -121,8 +127,26 @@ def _check_claim(folder: Path, arguments: Arguments) -> None:
     if note.is_file():
         if (begun := json.loads(note.read_text())) != _note(arguments):
             raise ValueError(f"{folder} was begun with {begun}, not {_note(arguments)}; use those or another folder")
-    elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        return
+    taken = folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
+    if taken and not _lacks_correspondences(folder, arguments):
         raise ValueError(f"cannot write {folder}: it exists and is no unfinished data set; give another folder")
+
+
+def _lacks_correspondences(folder: Path, arguments: Arguments) -> bool:
+    """Whether `folder` is a finished data set of the same arguments, but without all correspondences asked for."""
+    try:
+        written = json.loads((folder / "manifest.json").read_text())
+        had = {"version": written["version"], **written["arguments"], "correspondences": arguments.correspondences}
+    except (OSError, ValueError, KeyError, TypeError):  # no manifest of ours
+        return False
+    jobs = [(split, number) for split in SPLITS for number in range(arguments.count(split))]
+    there = all(_correspondences_path(folder, *job).is_file() for job in jobs)
+    return had == _note(arguments) and arguments.correspondences and not there
+
+
+def _correspondences_path(folder: Path, split: str, number: int) -> Path:
+    return folder / f"{split}_correspondences" / f"{_person_name(split, number)}.npz"
 
 
 def _note(arguments: Arguments) -> dict:
@@ -132,7 +156,8 @@ def _note(arguments: Arguments) -> dict:
 def _claim(folder: Path, arguments: Arguments) -> None:
     """Make `folder`'s folders and note the arguments."""
     try:
-        for name in (RECORDS, *SPLITS, *(f"{split}_parsing" for split in SPLITS)):
+        kinds = ("", "_parsing", "_correspondences") if arguments.correspondences else ("", "_parsing")
+        for name in (RECORDS, *(split + kind for split in SPLITS for kind in kinds)):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / RECORDS / NOTE).write_text(json.dumps(_note(arguments)))
     except OSError as error:
@@ -162,9 +187,10 @@ def covered_person(assets, arguments: Arguments, split: str, number: int):
 def _render_person(job: tuple) -> None:
     folder, arguments, split, number = job
     person, refused = covered_person(_assets(), arguments, split, number)
-    rows = []
+    pictures, rows = [], []
     for view in range(arguments.views):
         picture, about = picture_of(person, arguments, view)
+        pictures.append(picture)
         name = f"{_person_name(split, number)}_{view}"
         Image.fromarray(picture.image).save(folder / split / f"{name}.webp", quality=90, method=4)
         parsing = Image.fromarray(picture.parsing)
@@ -172,6 +198,9 @@ def _render_person(job: tuple) -> None:
         parsing.save(folder / f"{split}_parsing" / f"{name}.png", optimize=True)
         y, x = picture.annotation()
         rows.append({"name": f"{name}.webp", "y": y, "x": x, **about})
+    if arguments.correspondences:
+        with whole_file(_correspondences_path(folder, split, number)) as partial:
+            np.savez(partial, **correspondences(pictures))
     record = {"number": number, "refused": refused, "about": person.about, "pictures": rows}
     with whole_file(folder / RECORDS / f"{_person_name(split, number)}.json") as partial:
         partial.write_text(json.dumps(record))
@@ -214,7 +243,7 @@ def _finish(folder: Path, arguments: Arguments) -> dict:
         _table(folder / f"identities-{split}.csv", text.getvalue().splitlines())
         seen = [{key: row[key] for key in ("name", "view", "frame", "pose", "backdrop")} for row in pictures]
         _table(folder / f"views-{split}.csv", [",".join(seen[0]), *(",".join(row.values()) for row in seen)])
-    manifest = _manifest(arguments, records)
+    manifest = make_manifest(arguments, records, VERSION)
     write_card(folder, manifest)
     with whole_file(folder / "manifest.json") as partial:
         partial.write_text(json.dumps(manifest, indent=1) + "\n")
@@ -225,38 +254,3 @@ def _finish(folder: Path, arguments: Arguments) -> dict:
 def _table(path: Path, lines: list[str]) -> None:
     with whole_file(path) as partial:
         partial.write_text("\n".join(lines) + "\n")
-
-
-def _manifest(arguments: Arguments, records: dict) -> dict:
-    counts = {}
-    for split, people in records.items():
-        pictures = [row for person in people for row in person["pictures"]]
-        counts[split] = {
-            "identities": len(people),
-            "pictures": len(pictures),
-            "pairs": len(people) * arguments.views * (arguments.views - 1),
-            "refused": sum(person["refused"] for person in people),
-            "garment combinations": len({(p["about"]["garments"], p["about"]["shoes"]) for p in people}),
-            "hair": len({p["about"]["hair"] for p in people}),
-            "pose kinds": len({row["pose"] for row in pictures}),
-            "views": dict(Counter(row["view"] for row in pictures).most_common()),
-            "frames": dict(Counter(row["frame"] for row in pictures).most_common()),
-        }
-    items = json.loads((ensure_assets() / "items.json").read_text())
-    return {
-        "name": "rendered people",
-        "version": VERSION,
-        "arguments": asdict(arguments),
-        "licence": "CC0-1.0",
-        "note": "Renders of MakeHuman's CC0 characters and clothes; nobody in them exists.",
-        "packages": [
-            {"name": p.name, "version": p.version, "archive": p.archive, "sha256": p.sha256, "licence": p.licence}
-            for p in (ANNY, MAKEHUMAN)
-        ],
-        "items": {
-            name: {"package": MAKEHUMAN.name, "author": item.get("author", "MakeHuman"), "files": item["source"]}
-            for name, item in items.items()
-        },
-        "body": {"package": ANNY.name, "files": ["anny/data/mpfb2/{3dobjs,rigs/standard,targets}"]},
-        "counts": counts,
-    }

@@ -37,14 +37,14 @@ class Surface:
         weights: (H,W,2) of the triangle's second and third corner.
         corners: (T,3) the vertices of every triangle, the same in all pictures of a person.
         points: (N,3) every vertex in this picture: x, y in pixels and depth in dm.
-        nearest: (H,W) depth of the nearest thing in the pixel, infinite where there is none.
+        depth: (H,W) of what is shown, in dm, infinite where there is no person.
     """
 
     triangle: np.ndarray
     weights: np.ndarray
     corners: np.ndarray
     points: np.ndarray
-    nearest: np.ndarray
+    depth: np.ndarray
 
 
 @dataclass
@@ -90,7 +90,7 @@ def render(person: Person, pose: dict, view: View, studio: Studio, size=(256, 17
     middle = np.s_[samples // 2 :: samples, samples // 2 :: samples]
     projected = camera.project(vertices)
     projected[:, 2] += mesh.bias
-    surface = Surface(winner[middle], weights[middle], mesh.triangles, projected, nearest)
+    surface = Surface(winner[middle], weights[middle], mesh.triangles, projected, depth[middle])
     parsing = np.where(surface.triangle >= 0, mesh.label[surface.triangle], 0)
     return Picture(_developed(picture), _keypoints(joints, camera, nearest), parsing, surface)
 
