@@ -28,8 +28,8 @@ def generate_pairs(pipe, data, indices: Iterable[int], batch_size: int = 8) -> I
     Yields:
         uint8 (n,H,W,3) each: "source", "aligned" (the limb-aligned source), "edges", "generated", "target".
     """
-    for listed, batch in _batches(data, indices, batch_size):
-        source, target = (_scaled(batch[f"{role}_image"]) for role in ("source", "target"))
+    for listed, batch in batches(data, indices, batch_size):
+        source, target = (scaled(batch[f"{role}_image"]) for role in ("source", "target"))
         poses = {role: batch[f"{role}_pose"] for role in ("source", "target")}
         read = {role: [Pose(k, pipe.picture_size) for k in poses[role].numpy()] for role in poses}
         parsing = list(batch["source_parsing"].numpy()) if pipe.content.config.kind == "parsing" else None
@@ -49,11 +49,11 @@ def predict_edges(pipe, data, indices: Iterable[int], batch_size: int = 8) -> It
         (n,), the mean absolute difference of predicted and true edges (or of the maps of all classes) in [0, 1].
     """
     content = pipe.content
-    for _, batch in _batches(data, indices, batch_size):
+    for _, batch in batches(data, indices, batch_size):
         batch = {name: value.to(pipe.device) for name, value in batch.items() if name != "names"}
         image, edge = {}, {}
         for role in ("source", "target"):
-            image[role] = _scaled(batch[f"{role}_image"])
+            image[role] = scaled(batch[f"{role}_image"])
             is_parsing = content.config.kind == "parsing"
             edge[role] = content.parsing(batch[f"{role}_parsing"]) if is_parsing else content.edges(image[role])
         prior, _ = content.transfer(image["source"], edge["source"], batch["source_pose"], batch["target_pose"])
@@ -64,14 +64,14 @@ def predict_edges(pipe, data, indices: Iterable[int], batch_size: int = 8) -> It
         yield {name: pixels(maps) for name, maps in made.items()} | {"edge_l1": off.cpu().numpy()}
 
 
-def _batches(data, indices: Iterable[int], size: int) -> Iterator[tuple[list[int], dict]]:
+def batches(data, indices: Iterable[int], size: int) -> Iterator[tuple[list[int], dict]]:
     indices = [int(i) for i in indices]
     for start in range(0, len(indices), size):
         part = indices[start : start + size]
         yield part, torch.utils.data.default_collate([data[i] for i in part])
 
 
-def _scaled(image: torch.Tensor) -> torch.Tensor:
+def scaled(image: torch.Tensor) -> torch.Tensor:
     """uint8 0..255 -> float [-1, 1]."""
     return image.float() / 127.5 - 1
 

@@ -17,13 +17,15 @@ def main(program: str = "scagan_hub.training") -> int:
         config = parse(sys.argv[1:], __doc__, program)
         if config.dry_run:
             return dry_run(config)
+        from .data import notes
         from .loop import Stopped, Trainer
 
         trainer = Trainer(config, parent)
     except (ValueError, OSError) as error:
         one_of_a_machine = os.environ.get("LOCAL_RANK", "0") == "0"  # all of them have the same to say
         return fail(program, error, speaks=one_of_a_machine)
-    trainer.accelerator.print(f"learning rates: {config.schedule}")
+    for line in [f"learning rates: {config.schedule}", *notes(config, trainer.train_set)]:
+        trainer.accelerator.print(line)
     try:
         trainer.run()
     except Stopped as stopped:  # on every process

@@ -7,14 +7,19 @@ import torch
 from ..content import Content
 from ..models import ISNet, PCTNet
 from ..models.content_style import Modulation
+from ..models.mend_net import MendNet
+from ..models.place_net import PlaceNet
 from ..pipeline import ScaGan
 from .config import MODELS, VARIANTS, TrainConfig
 
 
-def components(config: TrainConfig) -> tuple[PCTNet | None, ISNet, Content]:
-    """PCT-Net (None for a variant without), IS-Net and content; the nets' weights are PyTorch's own draw."""
+def components(config: TrainConfig) -> tuple[PCTNet | PlaceNet | None, ISNet | MendNet, Content]:
+    """PCT-Net (None for a variant without), IS-Net and content, or PlaceNet and MendNet for these two; the nets'
+    weights are their own draw."""
     preset, variant = MODELS[config.preset], VARIANTS[config.variant]
     content = Content(**preset["content"] | variant.get("content", {}))
+    if config.learns_places:
+        return PlaceNet(**preset["pct_net"]), MendNet(**preset["is_net"]), content
     is_net = ISNet(**preset["is_net"] | variant.get("is_net", {}))
     if not config.has_pct_net:
         return None, is_net, content
@@ -36,6 +41,8 @@ def trained_net(folder, name: str, like: torch.nn.Module, content: Content) -> t
     net = getattr(pipe, name)
     if net is None:
         raise ValueError(f"{option}: this model has no PCT-Net; give one that was trained with it")
+    if type(net) is not type(like):
+        raise ValueError(f"{option}: this model has a {type(net).__name__}, this run a {type(like).__name__}")
     for part, own, wanted in (("", net.config, like.config), ("content's ", pipe.content.config, content.config)):
         for key, value in wanted.items():
             matters = not key.startswith("_") and not (part and key in NOT_FED[name])

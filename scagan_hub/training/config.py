@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from .term_weights import PlaceWeights, Weights
+
 IMAGE_SIZE = (256, 176)
 
-# Settings of the three components. `release`: the authors' size. `demo`: small, source aligned limb by limb.
+# Settings of the three components. `release`: the authors' size. `demo`: small, source aligned limb by limb. `places`:
+# nets of learned places, PlaceNet and MendNet, in the places of PCT-Net and IS-Net.
 MODELS = {
     "release": {
         "content": {"image_size": IMAGE_SIZE, "heatmap_sigma": 12.0, "prior": "patches"},
@@ -29,6 +32,11 @@ MODELS = {
             "patch_size": 2,
             "render": "blend",
         },
+    },
+    "places": {
+        "content": {"image_size": IMAGE_SIZE, "prior": "aligned"},
+        "pct_net": {"image_size": IMAGE_SIZE},
+        "is_net": {"image_size": IMAGE_SIZE},
     },
 }
 
@@ -54,19 +62,6 @@ def has_pct_net(variant: str) -> bool:
     return VARIANTS[variant].get("pct_net", {}) is not None
 
 
-@dataclass
-class Weights:
-    """Weights of the objective's terms (the paper's; spec of `losses.py`)."""
-
-    adversarial: float = 5.0
-    appearance: float = 1.0
-    perceptual: float = 1.0
-    contextual: float = 0.1
-    """phase 2 only: edge maps have no contextual term"""
-    flow: float = 0.0
-    """of the roughness of IS-Net's flow (`render="blend"`): without it faces are stretched into smooth skin"""
-
-
 # What a number must be at least, and below what it must be.
 RANGES = {
     **dict.fromkeys(("steps", "batch_size", "accumulate", "view_scale", "discriminator_width", "keep"), (1, math.inf)),
@@ -74,6 +69,7 @@ RANGES = {
     **dict.fromkeys(
         ("adversarial_from", "decay_from", "workers", "learning_rate", "discriminator_rate"), (0, math.inf)
     ),
+    **dict.fromkeys(("warmup", "weight_decay"), (0, math.inf)),
     "seed": (0, 2**32),
     **dict.fromkeys(("ema", "betas"), (0, 1)),
 }
@@ -87,12 +83,12 @@ class TrainConfig:
     """folder of the data set (see data.PosePairs)"""
     output: Path
     """folder for checkpoints, the log, pictures and the model; several machines must see the same one"""
-    preset: Literal["demo", "release"] = "demo"
+    preset: Literal["demo", "release", "places"] = "demo"
     """sizes of the nets and what they are fed; on the command line also what other options are by default"""
     variant: Literal[tuple(VARIANTS)] = "full"
     """full, or one of the paper's ablations (docs/ablations.md)"""
     phase: Literal["pct", "is", "both"] = "both"
-    """pct: edges only; is: pictures, with a frozen PCT-Net; both: each batch trains both nets"""
+    """pct: edges (and places) only; is: pictures, with a frozen PCT-Net; both: each batch trains both nets"""
     pct_net: Path | None = None
     """folder of a trained model whose PCT-Net to start from; phase `is`, which doesn't train it, needs one"""
     is_net: Path | None = None
@@ -105,18 +101,28 @@ class TrainConfig:
     """pairs that a process works on at once: what memory allows"""
     mirror: bool = True
     """mirror every other pair, drawn at random, picture and pose; the release doesn't"""
+    identity: float = 0.0
+    """share of pairs, drawn at random, whose source is their target"""
+    plain_ground: float = 0.0
+    """share of pairs, drawn at random, whose person is cut out and put on a plain ground; needs parsing maps"""
     accumulate: int = 1
     """batches a process and update: a larger batch than memory allows"""
     learning_rate: float = 2e-4
     """of the generators, by Adam; the release's in phase 1, which halves it in phase 2"""
+    warmup: int = 0
+    """steps in which the learning rates rise to what they are"""
     discriminator_rate: float = 2e-4
     """of the discriminators; the release's is the generators'"""
     betas: tuple[float, float] = (0.5, 0.999)
     """of Adam; the release's"""
+    weight_decay: float = 0.0
+    """of AdamW, which without it is Adam"""
     clip: float | None = None
     """largest norm of a net's gradients in an update, larger ones are scaled down; none: any"""
     weights: Weights = field(default_factory=Weights)
-    """of the objective's terms"""
+    """of the objective's terms; of the preset `places` too, where without `adversarial` there are no discriminators"""
+    places: PlaceWeights = field(default_factory=PlaceWeights)
+    """of the further terms of the preset `places`"""
     adversarial_from: int = 0
     """step at which the discriminators join: pictures of a net that has learnt nothing teach them nothing"""
     adversarial_form: Literal["least_squares", "log"] = "least_squares"
@@ -144,7 +150,8 @@ class TrainConfig:
     """decay of the averaged weights that are saved and evaluated"""
     init: Literal["normal", "kaiming"] = "normal"
     """of the generators and resnet discriminators; normal: N(0, .02), the release's; kaiming: keeps the style encoder's
-    signal alive at small widths. A patch discriminator, spectrally normalised, keeps PyTorch's own draw"""
+    signal alive at small widths. A patch discriminator, spectrally normalised, keeps PyTorch's own draw, and PlaceNet
+    and MendNet keep theirs"""
     seed: int = 0
     """of the first weights, the order of the pairs and everything drawn at random: the same seed, the same run"""
     workers: int = 1
@@ -175,6 +182,11 @@ class TrainConfig:
                 if number is not None and not least <= number < below:
                     wanted = f"below {below}" if number >= least else f"at least {least}"
                     raise ValueError(f"{name} must be {wanted}, got {number}")
+        for name in ("identity", "plain_ground"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be a share from 0 to 1, got {getattr(self, name)}")
+        if self.learns_places and self.variant != "full":
+            raise ValueError(f"the preset places has no variant {self.variant}: leave --variant out")
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"clip must be above 0, got {self.clip}; leave it out to clip nothing")
         if self.has_pct_net and self.phase == "is" and self.pct_net is None:
@@ -187,6 +199,11 @@ class TrainConfig:
         return has_pct_net(self.variant)
 
     @property
+    def learns_places(self) -> bool:
+        """Whether the nets are PlaceNet and MendNet."""
+        return self.preset == "places"
+
+    @property
     def phases(self) -> tuple[str, ...]:
         """Which nets each batch trains: "pct", "is" or both, in this order."""
         if not self.has_pct_net:
@@ -195,13 +212,19 @@ class TrainConfig:
 
     def rate_factor(self, step: int) -> float:
         """What the learning rates are multiplied by at a step."""
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
         if self.decay_from is None or step < self.decay_from:
-            return 1.0
-        return (self.steps - step) / (self.steps - self.decay_from)
+            return rise
+        return rise * (self.steps - step) / (self.steps - self.decay_from)
 
     @property
     def schedule(self) -> str:
         """The course of the learning rates, for a reader."""
+        rise = f"rising for {self.warmup:,} steps, " if self.warmup else ""
+        return rise + self._schedule
+
+    @property
+    def _schedule(self) -> str:
         if self.decay_from is None:
             return f"constant for all {self.steps:,} steps"
         if self.decay_from < self.steps:

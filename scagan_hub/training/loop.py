@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterator
 import torch
 from accelerate.utils import broadcast_object_list
 
-from ..data import PairSampler, PosePairs, pair_loader
-from ..evaluation.held_out import generate_pairs, predict_edges
+from ..data import PairSampler, pair_loader
 from . import checkpoint
 from .command import command
 from .components import components
 from .config import TrainConfig, differing
+from .data import pair_sets
 from .journal import Journal, check_trackers
 from .launch import start
 from .nets import Nets
+from .place_nets import PlaceNets
 from .validation import check, validate
 from .watch import Stopped, Watch
 
@@ -36,12 +37,10 @@ class Trainer:
     def __init__(self, config: TrainConfig, launcher: int | None = None):
         self.config = config
         check_trackers(config.trackers)
-        content = components(config)[2].config
-        size, parsing = content.image_size, content.kind == "parsing"
-        self.train_set, self.held_out = (PosePairs(config.data, split, size, parsing) for split in ("train", "test"))
+        self.train_set, self.held_out = pair_sets(config, components(config)[2])
         check(self.held_out, config.evaluate_pairs)
         self.accelerator = start(config)
-        self.nets = Nets(config, self.accelerator)
+        self.nets = (PlaceNets if config.learns_places else Nets)(config, self.accelerator)
         self.watch = Watch(self.accelerator, launcher)
         self.images_a_step = config.batch_size * config.accumulate * self.accelerator.num_processes
         self.record = {"step": 0, "samples": 0, "seconds": 0.0, "pairs": len(self.train_set), "config": config.plain()}
@@ -96,7 +95,11 @@ class Trainer:
         stop = done + max(0, config.steps - self.record["step"]) * self.images_a_step
         loader = pair_loader(
             self.train_set,
-            PairSampler(len(self.train_set), config.seed, done, stop, config.mirror),
+            PairSampler(
+                *(len(self.train_set), config.seed, done, stop, config.mirror),
+                identity=config.identity,
+                plain_ground=config.plain_ground if self.train_set.parsing else 0.0,
+            ),
             config.batch_size,
             config.workers,
             self.accelerator.device,
@@ -152,8 +155,8 @@ class Trainer:
         self.settle()
         self.nets.share_statistics()
         pipe = self.nets.averaged().to(self.accelerator.device)
-        make = generate_pairs if "is" in self.config.phases else predict_edges
-        figures, grid = validate(pipe, self.held_out, self.config.evaluate_pairs, self.accelerator, make)
+        nets, pairs = self.nets, self.config.evaluate_pairs
+        figures, grid = validate(pipe, self.held_out, pairs, self.accelerator, nets.make, nets.measures)
         self.journal.figures(self.record, {f"held_out/{name}": value for name, value in figures.items()})
         self.journal.picture(self.record["step"], grid)
 

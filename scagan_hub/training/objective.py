@@ -46,7 +46,7 @@ class Objective:
     """Losses of a generator and its two discriminators.
 
     Args:
-        discriminators: see the function of that name.
+        discriminators: see the function of that name; empty where there are none.
         features: a frozen net of `models.features`, or None.
         phase: "pct" (edge maps: no contextual term) or "is".
     Raises:
@@ -61,6 +61,10 @@ class Objective:
             self.contextual_layers = config.contextual_layers or features.contextual_layers
             self.raw = features.raw() if config.raw_contextual else None
 
+    def judges(self, step: int) -> bool:
+        """Whether the discriminators have joined."""
+        return len(self.discriminators) > 0 and step >= self.config.adversarial_from
+
     def generator(self, generated, target, source, pose_map, step: int, flow=None) -> dict[str, torch.Tensor]:
         """The weighted terms, and "total".
 
@@ -72,12 +76,12 @@ class Objective:
         terms["appearance"] = weights.appearance * appearance_loss(generated, target)
         if flow is not None:
             terms["flow"] = weights.flow * flow_roughness(flow)
-        if self.features is None and step < self.config.adversarial_from:
+        if self.features is None and not self.judges(step):
             return {**terms, "total": sum(terms.values())}
         seen = self._views([generated, target, source, pose_map], step)
         if self.features is not None:
             terms.update(self._feature_terms(*seen[:2]))
-        if step >= self.config.adversarial_from:
+        if self.judges(step):
             scores = [net(seen[0], c) for net, c in zip(self.discriminators.values(), seen[2:], strict=True)]
             losses = [adversarial_loss(s, True, self.config.adversarial_form) for s in scores]
             terms["adversarial"] = weights.adversarial * sum(losses) / 2

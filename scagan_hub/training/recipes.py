@@ -1,6 +1,6 @@
 """The presets' recipes: what a preset sets besides the sizes of its nets."""
 
-from .config import TrainConfig, Weights
+from .config import PlaceWeights, TrainConfig, Weights
 
 PAIRS_AN_EPOCH = 4_000  # what the authors call an epoch: so many pairs, drawn at random
 CONSTANT, DECAYING = 200, 200  # epochs of theirs
@@ -45,11 +45,42 @@ DEMO = {
 }
 
 
+def _places(batch_size: int, steps: int) -> dict:
+    """Nets of learned places, on whatever hardware: all that is hard to learn they are taught, so they learn fast."""
+    return {
+        "batch_size": batch_size,
+        "steps": steps,
+        "decay_from": steps * 6 // 10,
+        "learning_rate": 1e-3,
+        "discriminator_rate": 4e-4,
+        "warmup": 100,
+        "betas": (0.9, 0.98),
+        "weight_decay": 1e-2,
+        "clip": 1.0,
+        "identity": 0.06,
+        "plain_ground": 0.3,
+        "weights": {"adversarial": 0.0},
+        "discriminator": "patch",
+        "discriminator_width": 32,
+        "ema": 0.998,
+        "mixed_precision": "bf16",
+        "save_every": 400,
+        "evaluate_every": 400,
+    }
+
+
+PLACES = {"pct": _places(16, 8_000), "is": _places(8, 12_000), "both": _places(8, 12_000)}
+RECIPES = {"demo": dict.fromkeys(RELEASE, DEMO), "release": RELEASE, "places": PLACES}
+
+
 def by_recipe(preset: str = "demo", phase: str = "both", **settings) -> TrainConfig:
     """A preset's configuration of a phase, with `settings` in place of what its recipe says.
 
-    `weights` is a dictionary of those that differ from the recipe's.
+    `weights` and `places` are dictionaries of those that differ from the recipe's.
     """
-    recipe = RELEASE[phase] if preset == "release" else DEMO
-    weights = Weights(**recipe.get("weights", {}) | settings.get("weights", {}))
-    return TrainConfig(preset=preset, phase=phase, **recipe | settings | {"weights": weights})
+    recipe = RECIPES[preset][phase]
+    merged = {
+        name: kind(**recipe.get(name, {}) | settings.get(name, {}))
+        for name, kind in (("weights", Weights), ("places", PlaceWeights))
+    }
+    return TrainConfig(preset=preset, phase=phase, **recipe | settings | merged)
