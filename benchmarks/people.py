@@ -114,13 +114,17 @@ def places(data: Path, split: str, count: int) -> dict:
     chosen = np.random.default_rng(0).permutation(len(pairs))[:count]
     names = [pairs.pairs[index] for index in chosen]
     maps = {name: pairs.parsing_map(name).numpy() for name in {name for pair in names for name in pair}}
-    states, spent = np.zeros(4), 0.0
+    states, spent, alike = np.zeros(4), 0.0, 0
     for number, (source, target) in enumerate(names):
+        mirrored, way = number % 2 == 1, -1 if number % 2 else 1
         path, views = pairs.correspondences / correspondences_name(target), (view_number(source), view_number(target))
         start = time.process_time()
-        _, state = places_between(path, *views, maps[source], maps[target], mirrored=number % 2 == 1)
+        goals, state = places_between(path, *views, maps[source], maps[target], mirrored)
         spent += time.process_time() - start
-        states += np.bincount(state[maps[target][:, :: -1 if number % 2 else 1] > 0], minlength=4)
+        classes, there = maps[target][:, ::way], maps[source][:, ::way]
+        states += np.bincount(state[classes > 0], minlength=4)
+        column, row = np.rint(goals[:, state == SHOWN]).astype(int).clip(0, np.array(state.shape)[::-1, None] - 1)
+        alike += (there[row, column] == classes[state == SHOWN]).sum()
     sizes = [path.stat().st_size for path in pairs.correspondences.iterdir()]
     known = states[NOWHERE:] / states[NOWHERE:].sum()
     return {
@@ -129,6 +133,7 @@ def places(data: Path, split: str, count: int) -> dict:
         "pairs a processor second": round(len(names) / spent),
         "share of the person known": round(float(1 - states[UNKNOWN] / states.sum()), 3),
         "of it shown": round(float(known[SHOWN - 1]), 3),
+        "of that, of the target's class there": round(float(alike / states[SHOWN]), 3),
         "hidden, with a place": round(float(known[HIDDEN - 1]), 3),
         "hidden, with nothing to copy": round(float(known[NOWHERE - 1]), 3),
     }
