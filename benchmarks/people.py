@@ -1,12 +1,12 @@
 """Measures the rendered people: how fast they are made, and what a data set of them holds.
 
     python benchmarks/people.py [--identities 8] [--views 6] [--json]
-    python benchmarks/people.py --data DATA [--detect 200] [--split train] [--json]
+    python benchmarks/people.py --data DATA [--detect 200] [--places 1000] [--split train] [--json]
 
 The first form renders people one after another in this process, after a warm-up, and gives pictures a second of
 processor time (what one core does when nothing else runs on it) and of wall-clock time. The second reads a data set of
-`scagan people`: distinct garments, poses and views, the share of keypoints that lie on the person, and how far
-BlazePose, which never saw such pictures, is from the rendered keypoints.
+`scagan people`: distinct garments, poses and views, the share of keypoints that lie on the person, how far BlazePose,
+which never saw such pictures, is from the rendered keypoints, and how fast correspondences are read on one core.
 """
 
 import argparse
@@ -18,6 +18,8 @@ import numpy as np
 from PIL import Image
 
 from scagan_hub.data import PosePairs
+from scagan_hub.data.layouts import correspondences_name, view_number
+from scagan_hub.data.places import HIDDEN, NOWHERE, SHOWN, UNKNOWN, places_between
 from scagan_hub.pose import Pose
 
 FACE_JOINTS, NECK = [0, 14, 15, 16, 17], 1
@@ -103,6 +105,40 @@ def detected(data: Path, split: str, count: int) -> dict:
     }
 
 
+def places(data: Path, split: str, count: int) -> dict:
+    """Size of the correspondences, the rate at which `count` pairs of them are read, and what the pairs' pixels are.
+
+    Half of the pairs are mirrored. The rate counts processor time; pictures and parsing maps are decoded before.
+    """
+    pairs = PosePairs(data, split, places=True)
+    chosen = np.random.default_rng(0).permutation(len(pairs))[:count]
+    names = [pairs.pairs[index] for index in chosen]
+    maps = {name: pairs.parsing_map(name).numpy() for name in {name for pair in names for name in pair}}
+    states, spent, alike = np.zeros(4), 0.0, 0
+    for number, (source, target) in enumerate(names):
+        mirrored, way = number % 2 == 1, -1 if number % 2 else 1
+        path, views = pairs.correspondences / correspondences_name(target), (view_number(source), view_number(target))
+        start = time.process_time()
+        goals, state = places_between(path, *views, maps[source], maps[target], mirrored)
+        spent += time.process_time() - start
+        classes, there = maps[target][:, ::way], maps[source][:, ::way]
+        states += np.bincount(state[classes > 0], minlength=4)
+        column, row = np.rint(goals[:, state == SHOWN]).astype(int).clip(0, np.array(state.shape)[::-1, None] - 1)
+        alike += (there[row, column] == classes[state == SHOWN]).sum()
+    sizes = [path.stat().st_size for path in pairs.correspondences.iterdir()]
+    known = states[NOWHERE:] / states[NOWHERE:].sum()
+    return {
+        "kB a person": round(float(np.mean(sizes)) / 1000, 1),
+        "pairs": len(names),
+        "pairs a processor second": round(len(names) / spent),
+        "share of the person known": round(float(1 - states[UNKNOWN] / states.sum()), 3),
+        "of it shown": round(float(known[SHOWN - 1]), 3),
+        "of that, of the target's class there": round(float(alike / states[SHOWN]), 3),
+        "hidden, with a place": round(float(known[HIDDEN - 1]), 3),
+        "hidden, with nothing to copy": round(float(known[NOWHERE - 1]), 3),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--identities", type=int, default=8)
@@ -110,6 +146,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="a data set of scagan people to look at")
     parser.add_argument("--split", default="train")
     parser.add_argument("--detect", type=int, default=0, metavar="N", help="run BlazePose on N of its pictures")
+    parser.add_argument("--places", type=int, default=0, metavar="N", help="read N pairs of its correspondences")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.data is None:
@@ -118,6 +155,8 @@ def main() -> None:
         figures = contents(options.data, options.split)
         if options.detect:
             figures["BlazePose"] = detected(options.data, options.split, options.detect)
+        if options.places:
+            figures["correspondences"] = places(options.data, options.split, options.places)
     if options.json:
         print(json.dumps(figures))
     else:

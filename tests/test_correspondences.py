@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("numba", reason="the extra `people` is not installed")
 
+from scagan_hub.cli import main
 from scagan_hub.data import Draw, PosePairs
 from scagan_hub.data.verify import verify
 from scagan_hub.people import assets as sources
@@ -166,5 +167,13 @@ def test_a_run_stopped_within_a_person_goes_on(assets, tmp_path, monkeypatch):
         dataset._render_person((folder, SMALL, "train", 0))
     monkeypatch.undo()
     assert not list(folder.rglob("*.npz")) and not list((folder / dataset.RECORDS).glob("*.json"))
-    write(folder, SMALL)
+    command = ["people", "--output", str(folder), "--correspondences"]
+    assert main([*command, "--identities", "2", "--views", "2", "--seed", "5", "--size", "96x66"]) == 0
     assert len(list(folder.rglob("*.npz"))) == 4
+
+
+@pytest.mark.parametrize("manifest", ["[]", "no json", "{}", '{"version": 1, "arguments": 3}'])
+def test_a_folder_of_something_else_is_refused(tmp_path, manifest):
+    (tmp_path / "manifest.json").write_text(manifest)
+    with pytest.raises(ValueError, match="no unfinished data set"):
+        dataset._check_claim(tmp_path, SMALL)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import HEIGHT, WIDTH, write_people
 from PIL import Image
+from released import rewrite
 
 from scagan_hub.cli import main
 from scagan_hub.data import Draw, PosePairs
@@ -164,6 +165,12 @@ def test_missing_correspondences_are_named_with_what_mends_them(rendered, people
         PosePairs(rendered, "test", SIZE, places=True)
     with pytest.raises(ValueError, match="no parsing map"):
         PosePairs(people, "test", SIZE, places=True)
+
+
+def test_pairs_of_two_people_have_no_places(rendered):
+    rewrite(rendered / "pairs-train.csv", "train_0_0.png,train_0_1.png", "train_0_0.png,train_1_1.png")
+    with pytest.raises(ValueError, match="one person for places, got train_0_0.png and train_1_1.png"):
+        PosePairs(rendered, "train", SIZE, places=True)
 
 
 def change(**changed):

@@ -144,6 +144,9 @@ class PosePairs(Dataset):
                     f"for rendered people, `scagan people --output {self.root} --correspondences` writes it, with the "
                     "other arguments of their manifest.json"
                 )
+        for source, target in self.pairs:
+            if correspondences_name(source) != correspondences_name(target):
+                raise ValueError(f"{files.pairs}: expected pairs of one person for places, got {source} and {target}")
 
     def _check_keypoints(self, files: Split, names: list[str]) -> None:
         faults = pose_faults(np.stack([self.annotations[name] for name in names]), self.image_size)

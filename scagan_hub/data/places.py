@@ -45,15 +45,15 @@ def places_between(
     if len(wanted) < len(pixels) or not wanted.all():
         raise BadImage(f"{path}: pixels{target} has pixels that are not on the person of view {target}'s parsing map")
     goals, kinds = _goals(known, shown, source_classes, wanted)
-    places, state = np.zeros((height * width, 2), np.float32), np.zeros(height * width, np.uint8)
-    places[pixels], state[pixels] = goals, kinds
-    places, state = places.reshape(height, width, 2), state.reshape(height, width)
+    places, state = np.zeros((2, height * width), np.float32), np.zeros(height * width, np.uint8)
+    places[0, pixels], places[1, pixels], state[pixels] = goals[:, 0], goals[:, 1], kinds
+    places, state = places.reshape(2, height, width), state.reshape(height, width)
     if mirrored:
         if width % 2 == 0:
             _fill_odd_columns(places, state, target_classes)
-        places, state = places[:, ::-1].copy(), state[:, ::-1]
-        places[state >= HIDDEN, 0] = width - 1 - places[state >= HIDDEN, 0]
-    return np.ascontiguousarray(places.transpose(2, 0, 1)), np.ascontiguousarray(state)
+        places[0, state >= HIDDEN] = width - 1 - places[0, state >= HIDDEN]
+        places, state = places[..., ::-1].copy(), state[:, ::-1].copy()
+    return places, state
 
 
 def read_correspondences(path: Path, source: int, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -154,22 +154,16 @@ def nearest_of_class(points: np.ndarray, wanted: np.ndarray, classes: np.ndarray
 def _fill_odd_columns(places: np.ndarray, state: np.ndarray, classes: np.ndarray) -> None:
     """Gives unknown pixels in odd columns of even rows what their neighbours in the even columns have."""
 
-    def left_and_right(array):
-        even = array[::2, ::2]
-        return even, np.concatenate([even[:, 1:], np.zeros_like(even[:, :1])], 1)
+    def right_of(even):
+        return np.concatenate([even[..., 1:], np.zeros_like(even[..., :1])], -1)
 
-    own_class, own_state = classes[::2, 1::2], state[::2, 1::2]
-    sides = [
-        ((own_state == UNKNOWN) & (own_class > 0) & (side_state != UNKNOWN) & (side_class == own_class))
-        for side_state, side_class in zip(left_and_right(state), left_and_right(classes), strict=True)
-    ]
-    (left_places, right_places), (left_state, right_state) = left_and_right(places), left_and_right(state)
-    close = (np.abs(left_places - right_places) <= CLOSE).all(2)
-    between = sides[0] & sides[1] & (left_state == right_state) & close
-    # views of the arrays: what is assigned arrives there
-    for where, value, kind in (
-        (sides[1], right_places, right_state),
-        (sides[0], left_places, left_state),
-        (between, (left_places + right_places) / 2, left_state),
-    ):
-        places[::2, 1::2][where], own_state[where] = value[where], kind[where]
+    left, left_state, left_class = places[:, ::2, ::2], state[::2, ::2], classes[::2, ::2]
+    right, right_state, right_class = map(right_of, (left, left_state, left_class))
+    own, own_state, own_class = places[:, ::2, 1::2], state[::2, 1::2], classes[::2, 1::2]  # views: written to below
+    lacking = (own_state == UNKNOWN) & (own_class > 0)
+    by_left = lacking & (left_state != UNKNOWN) & (left_class == own_class)
+    by_right = lacking & (right_state != UNKNOWN) & (right_class == own_class)
+    alike = by_left & by_right & (left_state == right_state) & (np.abs(left - right) <= CLOSE).all(0)
+    value = np.where(alike, (left + right) / 2, np.where(by_left, left, right))
+    np.copyto(own, value, where=by_left | by_right)
+    np.copyto(own_state, np.where(by_left, left_state, right_state), where=by_left | by_right)
