@@ -22,7 +22,8 @@ class Nets:
 
     def __init__(self, config: TrainConfig, accelerator):
         self.config, self.accelerator, self.device = config, accelerator, accelerator.device
-        features = load_features(config.features)
+        with accelerator.local_main_process_first():  # which may fetch them
+            features = load_features(config.features)
         torch.manual_seed(config.seed)
         self.pct_net, self.is_net, self.content = components(config)
         for name in ("pct_net", "is_net"):
