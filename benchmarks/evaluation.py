@@ -4,7 +4,8 @@
 
 Measured: SSIM, L1 and PSNR of as many pairs as the published test set has, read from files, and the memory that this
 takes at its peak for 1,000 pairs and for all of them, each in a process of its own; with them, over as many features of
-Inception's size, the sums that FID needs. Ratios are of processor time, which other work on the machine disturbs least.
+Inception's size, the sums that FID needs; and LPIPS of a pair. Ratios are of processor time, which other work on the
+machine disturbs least.
 
 The straightforward form reads and compares one pair at a time and keeps all features. Its SSIM is scikit-image's, which
 the release uses (torchmetrics' is slower on a CPU); it is timed on fewer pairs, and extrapolated.
@@ -24,6 +25,8 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from scagan_hub import gallery
 from scagan_hub.evaluation.distributions import Moments, distance, frechet_distance
+from scagan_hub.evaluation.lpips import Lpips
+from scagan_hub.evaluation.measures import LPIPS
 from scagan_hub.evaluation.metrics import ssim
 from scagan_hub.evaluation.run import evaluate
 from scagan_hub.evaluation.sources import PictureFolders
@@ -56,7 +59,7 @@ def shipped(data: Path, number: int) -> dict:
     """Seconds of `evaluate` and of the sums; peak memory of the whole process."""
     source = Repeated(data, number)
     start, cpu = time.perf_counter(), time.process_time()
-    mean = evaluate(source, device="cpu", batch_size=BATCH)["metrics"]["SSIM"]["value"]
+    mean = evaluate(source, device="cpu", batch_size=BATCH, without=LPIPS)["metrics"]["SSIM"]["value"]
     pictures, cpu = time.perf_counter() - start, time.process_time() - cpu
     sums = Moments(FEATURES), Moments(FEATURES)
     for positions in batches(number):
@@ -138,6 +141,21 @@ def ssim_alone(data: Path, number: int, rounds: int = 9) -> dict:
     }
 
 
+@torch.inference_mode()
+def lpips_alone(data: Path, number: int) -> dict:
+    """Milliseconds of one thread's processor time that LPIPS takes of a pair in memory, by net; medians."""
+    torch.set_num_threads(1)
+    batch, found = Repeated(data, number).batch(np.arange(number)), {}
+    for net in LPIPS.values():
+        lpips, seconds = Lpips(net), []
+        for pair in zip(batch.generated, batch.reference, strict=True):
+            start = time.process_time()
+            lpips(*(torch.from_numpy(picture)[None] for picture in pair))
+            seconds.append(time.process_time() - start)
+        found[net] = 1000 * float(np.median(seconds))
+    return found
+
+
 def torchmetrics_one(a: np.ndarray, b: np.ndarray) -> float:
     """SSIM of one pair by torchmetrics, in float64."""
     x, y = (torch.from_numpy(v).permute(2, 0, 1)[None].double() for v in (a, b))
@@ -156,9 +174,9 @@ def main():
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--data", type=Path, default=gallery.FOLDER, help="a data set (default: the bundled people)")
     parser.add_argument("--pairs", type=int, default=8570)
-    parser.add_argument("--form", choices=["shipped", "straightforward", "ssim"], help=argparse.SUPPRESS)
+    parser.add_argument("--form", choices=["shipped", "straightforward", "ssim", "lpips"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    forms = {"shipped": shipped, "straightforward": straightforward, "ssim": ssim_alone}
+    forms = {"shipped": shipped, "straightforward": straightforward, "ssim": ssim_alone, "lpips": lpips_alone}
     if arguments.form:
         print(json.dumps(forms[arguments.form](arguments.data, arguments.pairs)))
         return
@@ -171,6 +189,7 @@ def main():
         "threads": torch.get_num_threads(),
         "pairs": arguments.pairs,
         "ssim_alone": alone,
+        "lpips_ms_a_pair": in_process("lpips", arguments.data, 12),
         "ssim_ratio": alone["ms_a_pair"]["skimage"] / alone["ms_a_pair"]["shipped"],
         "seconds": much["seconds"],
         "straightforward_seconds_extrapolated": slow["seconds"] * arguments.pairs / few,

@@ -25,7 +25,7 @@ from scagan_hub import Pose, ScaGan, card
 from scagan_hub.data import PosePairs
 from scagan_hub.evaluation import comparison, report
 from scagan_hub.evaluation.held_out import choose, generate_pairs
-from scagan_hub.evaluation.measures import DetectedPose, Measures
+from scagan_hub.evaluation.measures import LPIPS, DetectedPose, Measures
 from scagan_hub.evaluation.methods import BASELINES, Model, open_pairs, source_of
 from scagan_hub.evaluation.protocols import find
 from scagan_hub.evaluation.run import evaluate, fingerprint
@@ -53,10 +53,11 @@ def grid(pipe: ScaGan, data: PosePairs, indices) -> Image.Image:
 
 def measured(source, path: Path, extras=()) -> dict:
     """The report at `path`, measured unless it is there already and of the same pictures."""
-    current = fingerprint(source, PROTOCOL, Measures(source, find(PROTOCOL), "cpu", extras))
+    without = tuple(LPIPS) if extras else ()  # extras have a table of their own
+    current = fingerprint(source, PROTOCOL, Measures(source, find(PROTOCOL), "cpu", extras, without=without))
     if path.is_file() and (kept := report.read(path))["fingerprint"] == current:
         return kept
-    report.write(evaluate(source, PROTOCOL, extras, partial=path, device="cpu"), path)
+    report.write(evaluate(source, PROTOCOL, extras, partial=path, device="cpu", without=without), path)
     return report.read(path)
 
 

@@ -18,6 +18,10 @@ from scagan_hub.models import ISNet, PCTNet
 
 ROOT = Path(__file__).parent.parent
 
+USERS = {name: os.environ.pop(name, None) for name in ("SCAGAN_CACHE", "SCAGAN_OFFLINE")}
+# What a test finds depends on nothing that lies in the user's cache, and nothing is fetched.
+os.environ |= {"SCAGAN_CACHE": str(Path(__file__).parent / "no-cache"), "SCAGAN_OFFLINE": "1"}
+
 HEIGHT, WIDTH = 64, 44
 
 # x, y of the 18 joints of someone who stands in the middle of a picture of 44 x 64.
@@ -54,6 +58,15 @@ def tiny_folder(tiny_pipe, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model") / "tiny"
     tiny_pipe.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def users_cache():
+    """The user's own cache, for what the real assets and weights are needed for; may be fetched into."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in USERS.items():
+            patched.delenv(name) if value is None else patched.setenv(name, value)
+        yield
 
 
 @pytest.fixture

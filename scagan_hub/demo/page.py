@@ -7,6 +7,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from ..pipeline import ScaGan
+from . import measures
 from .animate import animate_tab
 from .compare import compare_tab
 from .figures import figures_tab
@@ -53,6 +54,7 @@ def build_demo(pipe: ScaGan, others: Mapping[str, ScaGan] | None = None, name: s
         name: what visitors read for `pipe`.
     """
     models = Models({name: pipe, **(others or {})})
+    measures.lpips()  # read now rather than in a visitor's request
     with gr.Blocks(title=TITLE, **BLOCKS) as demo:
         gr.Markdown(INTRODUCTION)
         people = choose_person()

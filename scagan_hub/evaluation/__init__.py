@@ -1,8 +1,8 @@
 """Figures that name their protocol.
 
-`metrics`, `distributions`, `keypoints` and `lpips` compute; `protocols` says by what, `weights` finds the nets. `run`
-takes a source of pictures (`sources`: folders, or one of `methods` over a data set) through the `measures` to a
-`report`, with its `page`; `comparison` puts reports side by side.
+`metrics`, `distributions`, `keypoints` and `lpips` compute; `protocols` says by what. `run` takes a source of pictures
+(`sources`: folders, or one of `methods` over a data set) through the `measures` to a `report`, with its `page`;
+`comparison` puts reports side by side.
 """
 
 from importlib import import_module

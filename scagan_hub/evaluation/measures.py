@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
 
+from ..weights import NotAvailable, locate
 from .distributions import Moments, SplitEntropies, distance
 from .keypoints import MISSING, pckh_counts
 from .metrics import full_reference
 from .protocols import PERSON, Protocol
 from .sources import Batch, Source
-from .weights import NotAvailable, locate
 
-EXTRAS = ("PCKh-BlazePose", "FD-VGG16", "LPIPS-VGG16")
+REMEMBERED = 8  # references whose features LPIPS keeps, 22 MB each of VGG16's in 256 x 176
+EXTRAS = ("PCKh-BlazePose", "FD-VGG16")
+LPIPS = {"LPIPS": "AlexNet", "LPIPS-VGG16": "VGG16"}  # names of the figures, and their nets
 
 Values = dict[str, tuple[np.ndarray, np.ndarray | None]]  # by metric: (n,) and its weights, None: all alike
 
@@ -32,18 +34,37 @@ class FullReference:
 
 
 class LpipsDistance:
-    """LPIPS of each pair."""
+    """LPIPS of each pair. References that come again soon, as a person's pictures do, are looked at once.
 
-    def __init__(self, name: str, net: str, path, protocol: Protocol, device: str):
+    Args:
+        name: of the figure.
+        net: "AlexNet" or "VGG16".
+        find: gives the file of a net's weights.
+        size: of the pictures as they come, rows and columns.
+    """
+
+    def __init__(self, name: str, net: str, find, size: tuple[int, int], protocol: Protocol, device: str):
+        from ..models.lpips import NETS
         from .lpips import Lpips
 
+        least = NETS[net][0].smallest
+        if min(size[0], size[1] + 2 * protocol.padding) < least:
+            raise NotAvailable(f"needs pictures of at least {least} x {least} pixels")
         self.name, self.protocol, self.device = name, protocol, device
-        self.lpips = Lpips(net, path).to(device)
+        self.lpips = Lpips(net, find(net)).to(device)
+        self._in_reference = lru_cache(REMEMBERED)(self._seen)
+
+    def _seen(self, pixels: bytes, shape: tuple[int, int, int]) -> list[torch.Tensor]:
+        picture = np.frombuffer(pixels, np.uint8).reshape(1, *shape).copy()
+        return self.lpips.features(torch.from_numpy(self.protocol.apply(picture)).to(self.device))
 
     @torch.inference_mode()
     def values(self, batch: Batch) -> Values:
-        generated, reference = _tensors(batch, self.protocol, self.device)
-        return {self.name: (self.lpips(generated, reference).double().cpu().numpy(), None)}
+        found = [
+            self.lpips.distance(self._seen(a.tobytes(), a.shape), self._in_reference(b.tobytes(), b.shape))
+            for a, b in zip(batch.generated, batch.reference, strict=True)
+        ]
+        return {self.name: (torch.cat(found).double().cpu().numpy(), None)}
 
 
 class DetectedPose:
@@ -110,14 +131,11 @@ class InceptionSets:
 class TrunkSets:
     """FD-VGG16: the Fréchet distance of VGG16's last features, averaged over the picture; no FID."""
 
-    def __init__(self, protocol: Protocol, device: str):
-        from ..models.features import vgg16_trunk
+    def __init__(self, path, protocol: Protocol, device: str):
+        from ..models.features import vgg16
 
         self.protocol, self.device = protocol, device
-        try:
-            self.net = vgg16_trunk().to(device, memory_format=torch.channels_last)
-        except ValueError as error:
-            raise NotAvailable(str(error)) from error
+        self.net = vgg16(path).to(device, memory_format=torch.channels_last)
         self.sums = {"generated": Moments(512), "reference": Moments(512)}
 
     @torch.inference_mode()
@@ -151,7 +169,8 @@ class Measures:
         device: where the nets run.
         extras: of `EXTRAS`.
         weights: folder of weights; see `weights.locate`.
-        download: whether missing weights are fetched.
+        download: which missing weights are fetched; see there too.
+        without: of `LPIPS`, what is left out.
 
     Attributes:
         per_pair: metrics with `values(batch)`.
@@ -160,12 +179,15 @@ class Measures:
         hashes: SHA-256 of the weights in use, by name.
 
     Raises:
-        ValueError: an unknown extra, or weights that are damaged.
+        ValueError: an unknown metric, or weights that are damaged.
     """
 
-    def __init__(self, source: Source, protocol: Protocol, device: str, extras=(), weights=None, download=False):
-        if unknown := set(extras) - set(EXTRAS):
-            raise ValueError(f"unknown extra metric {sorted(unknown)[0]!r}; expected some of {', '.join(EXTRAS)}")
+    def __init__(
+        self, source: Source, protocol: Protocol, device: str, extras=(), weights=None, download=None, without=()
+    ):
+        for given, known, what in ((extras, EXTRAS, "extra metric"), (without, LPIPS, "metric to leave out")):
+            if unknown := set(given) - set(known):
+                raise ValueError(f"unknown {what} {sorted(unknown)[0]!r}; expected some of {', '.join(known)}")
         self.per_pair, self.sets, self.missing, self.hashes = [FullReference(protocol, device)], [], {}, {}
 
         def net(name: str):
@@ -175,16 +197,13 @@ class Measures:
         self._try(
             self.sets, ("IS", "FID"), lambda: InceptionSets(net("Inception-2015"), protocol, device, len(source.pairs))
         )
-        self._try(
-            self.per_pair, ("LPIPS",), lambda: LpipsDistance("LPIPS", "AlexNet", net("AlexNet"), protocol, device)
-        )
+        self.missing |= dict.fromkeys(without, "was left out")
+        for name in (name for name in LPIPS if name not in without):
+            make = partial(LpipsDistance, name, LPIPS[name], net, source.size, protocol, device)
+            self._try(self.per_pair, (name,), make)
         extra = {
             "PCKh-BlazePose": (self.per_pair, DetectedPose),
-            "FD-VGG16": (self.sets, lambda: TrunkSets(protocol, device)),
-            "LPIPS-VGG16": (
-                self.per_pair,
-                lambda: LpipsDistance("LPIPS-VGG16", "VGG16", net("VGG16"), protocol, device),
-            ),
+            "FD-VGG16": (self.sets, lambda: TrunkSets(net("VGG16"), protocol, device)),
         }
         for name in dict.fromkeys(extras):
             self._try(extra[name][0], (name,), extra[name][1])

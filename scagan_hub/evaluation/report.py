@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .run import Progress
 
 PARTS = ("method", "protocol", "pairs", "data", "size", "metrics", "bootstrap", "per_pair")
-ORDER = ("SSIM", "L1", "PSNR", "LPIPS", "FID", "IS")  # of columns; others follow
+ORDER = ("SSIM", "L1", "PSNR", "LPIPS", "LPIPS-VGG16", "FID", "IS")  # of columns; others follow
 
 
 def build(source: Source, protocol: str, measures: Measures, progress: Progress) -> dict:

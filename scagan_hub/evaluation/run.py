@@ -31,11 +31,12 @@ def evaluate(
     protocol: str = "unpadded",
     extras=(),
     weights: Path | None = None,
-    download: bool = False,
+    download: bool | None = None,
     device: str | None = None,
     batch_size: int = 16,
     partial: Path | None = None,
     save_every: float = SAVE_EVERY,
+    without=(),
 ) -> dict | None:
     """Measure one method.
 
@@ -43,11 +44,12 @@ def evaluate(
         source: gives the pictures.
         protocol: one of `PROTOCOLS`.
         extras: further metrics, of `measures.EXTRAS`.
-        weights, download: where the nets' weights are; see `weights.locate`.
+        weights, download: where the nets' weights are, and whether they are fetched; see `weights.locate`.
         device: where metrics are computed; None: this process's GPU, or the CPU.
         batch_size: pairs at a time.
         partial: file that progress is kept in, to go on from after an interruption; None: nowhere.
         save_every: seconds between two savings.
+        without: metrics that are left out, of `measures.LPIPS`.
     Returns:
         the report (see docs/evaluation.md), or None in all processes but the first.
     Raises:
@@ -58,7 +60,8 @@ def evaluate(
     if chosen.padding and height == width:
         raise ValueError(f"protocol {protocol} pads the pictures itself; expected 176 x 256, got {width} x {height}")
     device = device or (str(state.device) if state.device.type == "cuda" else "cpu")
-    measures = Measures(source, chosen, device, extras, weights, download)
+    with state.local_main_process_first():  # which may fetch weights
+        measures = Measures(source, chosen, device, extras, weights, download, without)
     own = np.array_split(np.arange(len(source.pairs)), state.num_processes)[state.process_index]
     if partial is not None:
         partial = partial.with_name(f"{partial.name}.part-{state.process_index + 1}-of-{state.num_processes}.npz")

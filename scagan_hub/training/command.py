@@ -47,7 +47,7 @@ def command(config: TrainConfig) -> str:
     settings |= _options(config, by_recipe(config.preset, config.phase, **own), "")
     file = Path(config.features)
     if file.suffix:
-        settings["--features"] = "vgg16" if file.suffix == ".h5" else file.name
+        settings["--features"] = file.name
     for net in ("pct_net", "is_net"):
         if getattr(config, net) is not None:
             settings[f"--{net.replace('_', '-')}"] = "MODEL"

