@@ -16,13 +16,13 @@ from torch import nn
 from ..alignment import backdrop, part_maps, sample
 from .content_style import modulate, standardise
 from .place_net import Places
-from .unet import NormedBlock
+from .unet import GROUPS, NormedBlock
 
 PATCH = 2  # the body works on patches of this many pixels a side
 CELL = 16  # pixels a side of a place that style is looked up for
 PARTS = 30  # channels of `_parts`
 SURE = 3.5  # largest logit that phase 1 is believed
-STEP = 4.0  # logits of the masks for what the body says of them
+STEP = 2.0  # logits of the masks for what the body says of them
 FINE = 12  # channels of the convolution at full size
 STAY = -2.0  # logit from which the source's own pixel is learned to stay as the backdrop
 
@@ -56,6 +56,8 @@ class StyleLookup(nn.Module):
     def __init__(self, channels: int, heads: int = 4):
         super().__init__()
         self.heads = heads
+        self.norm_source, self.norm_target = nn.GroupNorm(GROUPS, channels), nn.GroupNorm(GROUPS, channels)
+        self.norm_out = nn.GroupNorm(GROUPS, channels)
         self.query = nn.Conv2d(channels + PARTS, channels, 1)
         self.key = nn.Conv2d(channels + PARTS, channels, 1)
         self.value = nn.Conv2d(channels, channels, 1)
@@ -63,14 +65,15 @@ class StyleLookup(nn.Module):
 
     def memory(self, source: torch.Tensor, parts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys and values (B,heads,n,d) of the source's features (B,C,h,w) and its pose's `_parts` (B,30,h,w)."""
+        source = self.norm_source(source)
         return self._split(self.key(torch.cat([source, parts], 1))), self._split(self.value(source))
 
     def forward(self, target: torch.Tensor, parts: torch.Tensor, memory) -> torch.Tensor:
         """(B,C,h,w): the style for every place of target (B,C,h,w)."""
-        query = self._split(self.query(torch.cat([target, parts], 1)))
+        query = self._split(self.query(torch.cat([self.norm_target(target), parts], 1)))
         key, value = (x.expand(len(query), -1, -1, -1) for x in memory)
         found = F.scaled_dot_product_attention(query, key, value)  # (B,heads,n,d)
-        return self.out(found.transpose(2, 3).flatten(1, 2).unflatten(2, target.shape[2:]))
+        return self.norm_out(self.out(found.transpose(2, 3).flatten(1, 2).unflatten(2, target.shape[2:])))
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:
         return x.flatten(2).unflatten(1, (self.heads, -1)).transpose(2, 3)
@@ -104,6 +107,7 @@ class MendNet(ModelMixin, ConfigMixin):
         self.lookup = StyleLookup(style)
         self.ups = nn.ModuleList([nn.Conv2d(b, a, 1) for a, b in zip(widths, widths[1:], strict=False)])
         self.stages = nn.ModuleList([ContentStyleStage(width, style) for width in widths])
+        self.norm_out = nn.GroupNorm(GROUPS, widths[0])
         self.conv_out = nn.Conv2d(widths[0], 6 * PATCH**2 + 3, 3, padding=1)
         self.fine_in = nn.Conv2d(3 * 3 + 2, FINE, 3, padding=1)
         self.fine_out = nn.Conv2d(FINE, 5, 3, padding=1)
@@ -150,7 +154,7 @@ class MendNet(ModelMixin, ConfigMixin):
             content = contents[level]
             f = F.interpolate(self.ups[level](f), size=content.shape[2:], mode="bilinear", align_corners=False)
             f = self.stages[level](f + content, style, content)
-        out = self.conv_out(f)
+        out = self.conv_out(F.silu(self.norm_out(f)))
         shade = F.interpolate(out[:, 6 * PATCH**2 :].float(), scale_factor=PATCH, mode="bilinear", align_corners=False)
         out = F.pixel_shuffle(out[:, : 6 * PATCH**2], PATCH).float()  # (B,6,H,W)
         behind = torch.lerp(behind, source_image, torch.sigmoid(STAY + STEP * out[:, 5:])) + shade
