@@ -47,10 +47,11 @@ def place_terms(apart: tuple, net: PlaceNet, truth: Truth, weights: PlaceWeights
 
 
 class PlacePhase(Learner):
-    """Phase 1: body and head of a PlaceNet, in one update; nothing judges it."""
+    """Phase 1: body and head of a PlaceNet, in one update, each with an optimiser; nothing judges them."""
 
     def __init__(self, net: PlaceNet, config: TrainConfig, accelerator):
-        super().__init__("pct", net, None, config, accelerator, through=Apart(net))
+        apart = {"body": net.unet, "head": net.head}
+        super().__init__("pct", net, None, config, accelerator, Apart(net), apart)
 
     def backward(self, inputs: tuple, truth: Truth, share: float) -> tuple[Places, dict]:
         """Adds `share` of one micro-batch's gradients.
