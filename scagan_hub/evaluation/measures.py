@@ -12,10 +12,11 @@ from .distributions import Moments, SplitEntropies, distance
 from .keypoints import MISSING, pckh_counts
 from .metrics import full_reference
 from .protocols import PERSON, Protocol
+from .regions import HeadFigures, RegionTruth, Sharpness
 from .sources import Batch, Source
 
 REMEMBERED = 8  # references whose features LPIPS keeps, 22 MB each of VGG16's in 256 x 176
-EXTRAS = ("PCKh-BlazePose", "FD-VGG16")
+EXTRAS = ("PCKh-BlazePose", "FD-VGG16", "heads", "sharpness", "regions")
 LPIPS = {"LPIPS": "AlexNet", "LPIPS-VGG16": "VGG16"}  # names of the figures, and their nets
 
 Values = dict[str, tuple[np.ndarray, np.ndarray | None]]  # by metric: (n,) and its weights, None: all alike
@@ -58,13 +59,17 @@ class LpipsDistance:
         picture = np.frombuffer(pixels, np.uint8).reshape(1, *shape).copy()
         return self.lpips.features(torch.from_numpy(self.protocol.apply(picture)).to(self.device))
 
-    @torch.inference_mode()
     def values(self, batch: Batch) -> Values:
+        return {self.name: (self(batch.generated, batch.reference), None)}
+
+    @torch.inference_mode()
+    def __call__(self, generated: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        """uint8 (n,H,W,3) twice -> (n,)."""
         found = [
             self.lpips.distance(self._seen(a.tobytes(), a.shape), self._in_reference(b.tobytes(), b.shape))
-            for a, b in zip(batch.generated, batch.reference, strict=True)
+            for a, b in zip(generated, reference, strict=True)
         ]
-        return {self.name: (torch.cat(found).double().cpu().numpy(), None)}
+        return torch.cat(found).double().cpu().numpy()
 
 
 class DetectedPose:
@@ -201,9 +206,13 @@ class Measures:
         for name in (name for name in LPIPS if name not in without):
             make = partial(LpipsDistance, name, LPIPS[name], net, source.size, protocol, device)
             self._try(self.per_pair, (name,), make)
+        lpips = next((metric for metric in self.per_pair if getattr(metric, "name", None) == "LPIPS"), None)
         extra = {
             "PCKh-BlazePose": (self.per_pair, DetectedPose),
             "FD-VGG16": (self.sets, lambda: TrunkSets(net("VGG16"), protocol, device)),
+            "heads": (self.per_pair, lambda: HeadFigures(source, device, lpips)),
+            "sharpness": (self.per_pair, lambda: Sharpness(source)),
+            "regions": (self.per_pair, lambda: RegionTruth(source, protocol, device, lpips)),
         }
         for name in dict.fromkeys(extras):
             self._try(extra[name][0], (name,), extra[name][1])

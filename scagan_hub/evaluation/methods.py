@@ -134,10 +134,12 @@ BASELINES: dict[str, Callable] = {
 
 
 def open_pairs(root, split: str = "test", image_size=None) -> PosePairs:
-    """A data set's pairs, with parsing maps where it has them."""
+    """A data set's pairs, with parsing maps and correspondences where it has them."""
     from ..data.layouts import Split
 
-    return PosePairs(root, split, image_size, parsing=bool(Split(root, split).parsing_maps()))
+    files = Split(root, split)
+    parsing, places = bool(files.parsing_maps()), bool(files.correspondences_files())
+    return PosePairs(root, split, image_size, parsing, places)
 
 
 def source_of(method, data: PosePairs, described: str, indices=None, files: Path | None = None) -> DataSetPairs:

@@ -61,8 +61,11 @@ def find(name: str) -> Protocol:
 
 
 def better(metric: str) -> str:
-    """Which values of a metric are better: "higher" or "lower"."""
-    return "lower" if metric.removesuffix(PERSON) in LOWER_IS_BETTER else "higher"
+    """Which values of a metric, whatever it is of, are better: "higher", "lower" or "nearer to 1"."""
+    whole = metric.partition(" (")[0]
+    if whole == "sharpness":
+        return "nearer to 1"
+    return "lower" if whole in LOWER_IS_BETTER else "higher"
 
 
 def published() -> list[dict]:

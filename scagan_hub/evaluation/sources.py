@@ -14,6 +14,7 @@ import numpy as np
 from ..data.annotations import read_pairs
 from ..data.images import read_image, read_parsing
 from ..data.layouts import key, map_name
+from .regions import regions_of
 
 SEPARATOR, MOSAIC = "___", "_vis"  # of the PATN family's file names: FROM___TO_vis.png, panels side by side
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
@@ -27,12 +28,16 @@ class Batch:
         positions: (n,) their places among all pairs.
         generated, reference: uint8 (n,H,W,3).
         mask: bool (n,H,W), where the reference shows the person; None: not known.
+        poses: (n,18,3) x, y, confidence, the references'; None: not known.
+        regions: bool (n,H,W) by name, see `regions.regions_of`; None: not known.
     """
 
     positions: np.ndarray
     generated: np.ndarray
     reference: np.ndarray
     mask: np.ndarray | None = None
+    poses: np.ndarray | None = None
+    regions: dict[str, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -47,7 +52,7 @@ class Source(Protocol):
         pairs: (from, to) names of each pair; "from" is empty where it is not known.
         people: (n,) integers, who is in each pair; see `people_in`.
         size: (height, width) of the pictures.
-        masked: whether batches have masks.
+        masked, posed, in_regions: whether batches have masks, poses, regions.
         identity: strings that change whenever the pictures do; an interrupted evaluation resumes only if they didn't.
     """
 
@@ -57,6 +62,8 @@ class Source(Protocol):
     people: np.ndarray
     size: tuple[int, int]
     masked: bool
+    posed: bool
+    in_regions: bool
     identity: Iterable[str]
 
     def batch(self, positions: np.ndarray) -> Batch: ...
@@ -78,6 +85,8 @@ class PictureFolders:
     Raises:
         ValueError: no such folder, unequal counts, or a picture without its partner.
     """
+
+    posed = in_regions = False
 
     def __init__(self, generated: Path, reference: Path, pairs: Path | None = None, masks=None, method=None):
         made, truth = _pictures_in(generated, "--generated"), _pictures_in(reference, "--reference")
@@ -135,7 +144,7 @@ class DataSetPairs:
     """What a method makes of a data set's pairs, against their targets.
 
     Args:
-        data: `PosePairs` with parsing maps where person-only figures are wanted.
+        data: `PosePairs` with parsing maps where person-only figures are wanted, with places where figures by region.
         make: called with this object and indices of pairs; returns uint8 (n,H,W,3).
         method: the row's name in a table.
         described: what the pairs are of, for people.
@@ -147,7 +156,7 @@ class DataSetPairs:
         self.dataset, self.make, self.method, self.data = data, make, method, described
         self.indices = np.arange(len(data)) if indices is None else np.asarray(indices)
         self.pairs, self.people = [data.pairs[i] for i in self.indices], people_in(data.pairs)[self.indices]
-        self.size, self.masked = data.image_size, data.parsing
+        self.size, self.masked, self.posed, self.in_regions = data.image_size, data.parsing, True, data.places
         self.identity = [str(data.root.resolve()), *map(str, self.indices), *identity]
 
     def batch(self, positions: np.ndarray) -> Batch:
@@ -155,7 +164,14 @@ class DataSetPairs:
         targets = [self.dataset.pairs[i][1] for i in indices]
         reference = np.stack([picture(self.dataset, name) for name in targets])
         mask = np.stack([self.dataset.parsing_map(name).numpy() > 0 for name in targets]) if self.masked else None
-        return Batch(positions, self.make(self.dataset, indices), reference, mask)
+        poses = np.stack([self.dataset.annotations[name] for name in targets])
+        regions = self._regions(indices) if self.in_regions else None
+        return Batch(positions, self.make(self.dataset, indices), reference, mask, poses, regions)
+
+    def _regions(self, indices: list[int]) -> dict[str, np.ndarray]:
+        items = [self.dataset[i] for i in indices]
+        found = [regions_of(item["state"].numpy(), item["target_parsing"].numpy()) for item in items]
+        return {name: np.stack([masks[name] for masks in found]) for name in found[0]}
 
 
 def picture(data, name: str) -> np.ndarray:

@@ -24,6 +24,7 @@ PARTS = 30  # channels of `_parts`
 SURE = 3.5  # largest logit that phase 1 is believed
 STEP = 4.0  # logits of the masks for what the body says of them
 FINE = 12  # channels of the convolution at full size
+STAY = -2.0  # logit from which the source's own pixel is learned to stay as the backdrop
 
 
 class ContentStyleStage(nn.Module):
@@ -93,8 +94,8 @@ class MendNet(ModelMixin, ConfigMixin):
         self.source = nn.ModuleList(
             [nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1), NormedBlock(b)) for a, b in steps]
         )
-        # moved source and edges in patches; backdrop, shown, person; parts
-        channels_in = (3 + 1) * PATCH**2 + 3 + 2 + PARTS
+        # moved source, source as it stands and edges in patches; backdrop, shown, person; parts
+        channels_in = (3 + 3 + 1) * PATCH**2 + 3 + 2 + PARTS
         self.conv_in = nn.Conv2d(channels_in, widths[0], 3, padding=1)
         self.downs = nn.ModuleList(
             [nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in zip(widths, widths[1:], strict=False)]
@@ -103,7 +104,7 @@ class MendNet(ModelMixin, ConfigMixin):
         self.lookup = StyleLookup(style)
         self.ups = nn.ModuleList([nn.Conv2d(b, a, 1) for a, b in zip(widths, widths[1:], strict=False)])
         self.stages = nn.ModuleList([ContentStyleStage(width, style) for width in widths])
-        self.conv_out = nn.Conv2d(widths[0], 5 * PATCH**2 + 3, 3, padding=1)
+        self.conv_out = nn.Conv2d(widths[0], 6 * PATCH**2 + 3, 3, padding=1)
         self.fine_in = nn.Conv2d(3 * 3 + 2, FINE, 3, padding=1)
         self.fine_out = nn.Conv2d(FINE, 5, 3, padding=1)
         for layer in (self.conv_out, self.fine_out):
@@ -136,7 +137,7 @@ class MendNet(ModelMixin, ConfigMixin):
         moved = sample(source_image, places.position.permute(0, 2, 3, 1), "bicubic").clamp(-1, 1)
         behind = backdrop(source_image).expand_as(source_image)
         shown, person = (x.clamp(-SURE, SURE) for x in (places.shown, places.person))
-        patches = F.pixel_unshuffle(torch.cat([moved, torch.sigmoid(places.edge)], 1), PATCH)
+        patches = F.pixel_unshuffle(torch.cat([moved, source_image, torch.sigmoid(places.edge)], 1), PATCH)
         small = [x[:, :, ::PATCH, ::PATCH] for x in (behind, shown, person)]
         x = torch.cat([patches, *small, _parts(target_pose, size, PATCH)], 1)
         x = self.conv_in(x.to(self.conv_in.weight.dtype).contiguous(memory_format=torch.channels_last))
@@ -150,15 +151,14 @@ class MendNet(ModelMixin, ConfigMixin):
             f = F.interpolate(self.ups[level](f), size=content.shape[2:], mode="bilinear", align_corners=False)
             f = self.stages[level](f + content, style, content)
         out = self.conv_out(f)
-        shade = F.interpolate(out[:, 5 * PATCH**2 :].float(), scale_factor=PATCH, mode="bilinear", align_corners=False)
-        behind = behind + shade
-        out = F.pixel_shuffle(out[:, : 5 * PATCH**2], PATCH).float()  # (B,5,H,W)
-        masks = torch.cat([shown, person], 1) + STEP * out[:, 3:]
-        fine = torch.cat([moved, moved + out[:, :3], behind, masks], 1).to(x.dtype)
+        shade = F.interpolate(out[:, 6 * PATCH**2 :].float(), scale_factor=PATCH, mode="bilinear", align_corners=False)
+        out = F.pixel_shuffle(out[:, : 6 * PATCH**2], PATCH).float()  # (B,6,H,W)
+        behind = torch.lerp(behind, source_image, torch.sigmoid(STAY + STEP * out[:, 5:])) + shade
+        painted, masks = moved + out[:, :3], torch.cat([shown, person], 1) + STEP * out[:, 3:5]
+        fine = torch.cat([moved, painted, behind, masks], 1).to(x.dtype)
         fine = self.fine_out(F.silu(self.fine_in(fine.contiguous(memory_format=torch.channels_last)))).float()
-        painted = moved + out[:, :3] + fine[:, :3]
         masks = torch.sigmoid(masks + STEP * fine[:, 3:])
-        return Layers(moved, painted, behind, masks[:, :1], masks[:, 1:])
+        return Layers(moved, painted + fine[:, :3], behind, masks[:, :1], masks[:, 1:])
 
     def forward(self, source_image, source_pose, target_pose, places: Places) -> "Layers":
         """`encode` and `decode`."""
