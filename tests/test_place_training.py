@@ -14,7 +14,7 @@ from tiny_training import parameters, quick, same, train, weights
 
 from scagan_hub import ScaGan
 from scagan_hub.evaluation.held_out_places import place_error
-from scagan_hub.models.mend_net import MendNet
+from scagan_hub.models.mend_net import Layers, MendNet
 from scagan_hub.models.place_net import PlaceNet, Places, head_frames, in_frame, inverse_frames
 from scagan_hub.training import place_phases
 from scagan_hub.training.command import command, parse
@@ -205,6 +205,24 @@ def test_pictures_are_judged_as_lpips_sees_them(make_config, model, monkeypatch)
     assert terms_of(line, "is") == {"appearance", "alpha", "lpips", "painted", "head_lpips"}
     assert last["held_out/lpips"] > 0
     assert "parameters in the generator" in plan(config)
+
+
+@pytest.mark.parametrize(
+    ("weights", "nets", "terms"),
+    [
+        ({}, {"AlexNet", "VGG16"}, {"lpips", "painted", "head_lpips"}),
+        ({"lpips": 0}, {"AlexNet", "VGG16"}, {"painted", "head_lpips"}),
+        ({"painted": 0, "head_lpips": 0}, {"AlexNet"}, {"lpips"}),
+        ({"lpips": 0, "painted": 0, "head_lpips": 0}, set(), set()),
+    ],
+)
+def test_a_term_that_weighs_nothing_needs_no_net(monkeypatch, weights, nets, terms):
+    monkeypatch.setattr(place_phases, "Lpips", Blurred)
+    mend_terms, picture = MendTerms(PlaceWeights(**weights), torch.device("cpu")), torch.rand(1, 3, *SIZE)
+    layers = Layers(picture, picture, picture, *[torch.full((1, 1, *SIZE), 0.5)] * 2)
+    assert mend_terms.lpips.keys() == nets
+    assert mend_terms(layers, 1 - picture, person(), torch.ones(1, 1, *SIZE)).keys() == terms | {"alpha"}
+    assert mend_terms(layers, 1 - picture, person()).keys() == terms - {"painted"}
 
 
 @pytest.fixture

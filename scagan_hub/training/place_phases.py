@@ -107,9 +107,13 @@ class MendTerms:
         return net(*pictures).cpu().numpy()
 
     def _lpips(self, layers: Layers, target, person) -> dict[str, torch.Tensor]:
-        net, pictures = self.lpips["AlexNet"], {"lpips": layers.image}
-        if person is not None:
+        net, pictures = self.lpips["AlexNet"], {}
+        if self.weights.lpips:
+            pictures["lpips"] = layers.image
+        if self.weights.painted and person is not None:
             pictures["painted"] = painted_alone(layers.painted, target, person)
+        if not pictures:
+            return {}
         with torch.no_grad():
             wanted = [torch.cat([x] * len(pictures)) for x in net.features(target)]
         distances = net.distance(net.features(torch.cat(list(pictures.values()))), wanted).chunk(len(pictures))
