@@ -127,6 +127,23 @@ def save_untrained(folder: Path) -> Path:
     return folder
 
 
+class Blurred(torch.nn.Module):
+    """Stands in for LPIPS."""
+
+    def __init__(self, name: str):
+        super().__init__()
+        self.mean = torch.zeros(1)
+
+    def features(self, image):
+        return [torch.nn.functional.avg_pool2d(image, 4)]
+
+    def distance(self, a, b):
+        return (a[0] - b[0]).square().mean((1, 2, 3))
+
+    def forward(self, a, b):
+        return self.distance(self.features(a), self.features(b))
+
+
 def worker(runs: list[dict], launcher: list[str]) -> subprocess.Popen:
     """Processes that do these runs one after another."""
     return begin([*launcher, str(Path(__file__)), json.dumps(runs)])
