@@ -9,9 +9,11 @@ import pytest
 import torch
 from accelerate import Accelerator
 from conftest import write_people
+from test_places import write_rendered
 from tiny_training import (
     SIZE,
     TINY,
+    TINY_PLACES,
     distance,
     expected_order,
     finish,
@@ -36,18 +38,23 @@ TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_p
 KILLED = {"steps": 6, "save_every": 2, "log_every": 1, "evaluate_every": 3, "evaluate_pairs": 3}
 PICTURES = {"phase": "is", "discriminator": "patch", "steps": 3}
 EDGES = {"phase": "pct", "steps": 3}
+PLACES = {
+    **{"preset": "places", "steps": 3, "identity": 0.25, "plain_ground": 0.5, "clip": 1.0},
+    **{"weights": {"adversarial": 0.0}, "places": {"lpips": 0.0, "painted": 0.0, "head_lpips": 0.0}},
+}
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     monkeypatch.setitem(MODELS, "demo", TINY)
+    monkeypatch.setitem(MODELS, "places", TINY_PLACES)
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> Path:
     """The outputs of all runs, beside `people` and `model`; `parts` was killed at a random step and resumed."""
     folder = tmp_path_factory.mktemp("runs")
-    people = write_people(folder / "people")
+    people, rendered = write_people(folder / "people"), write_rendered(folder / "rendered")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(MODELS, "demo", TINY)
         model = save_untrained(folder / "model")
@@ -57,6 +64,7 @@ def runs(tmp_path_factory) -> Path:
 
     stopped = {"steps": 3, "save_every": 1, "phase": "pct"}
     plan = [run("is", pct_net=str(model), **PICTURES), run("pct", plain=True, **EDGES), run("whole", **KILLED)]
+    plan += [run("places", **PLACES | {"data": str(rendered)})]
     plan += [run("signal", fault="signal", **stopped), run("nan", fault="nan", **stopped), run("parts", **KILLED)]
     step = random.randint(1, KILLED["steps"] - 1)
     kill_at(worker(plan, TWO), folder / "parts", step)
@@ -80,12 +88,13 @@ def test_killed_and_resumed_they_end_as_the_uninterrupted_ones(runs):
     [
         ("is", PICTURES | {"batch_size": 4}, False),  # all that the two processes saw, at once
         ("pct", EDGES | {"accumulate": 2}, True),  # BatchNorm sees half a batch, as it did in each of them
+        ("places", PLACES | {"accumulate": 2}, False),  # so do means over what is known
     ],
 )
 def test_with_half_the_batch_each_they_follow_one_with_the_whole(runs, tmp_path, phase, settings, plain):
     if phase == "is":
         settings = settings | {"pct_net": runs / "model"}
-    config = quick(runs / "people", tmp_path, **settings)
+    config = quick(runs / ("rendered" if phase == "places" else "people"), tmp_path, **settings)
     start, one = parameters(Trainer(config)), train(config, plain)
     assert distance(read(runs / phase, "gradients"), one.gradients) < 1e-4
     assert distance(read(runs / phase), parameters(one), start) < 0.05

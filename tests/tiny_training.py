@@ -18,7 +18,7 @@ from conftest import HEIGHT, WIDTH
 from scagan_hub import ScaGan
 from scagan_hub.training.command import typed
 from scagan_hub.training.components import components
-from scagan_hub.training.config import MODELS, TrainConfig
+from scagan_hub.training.config import MODELS, PlaceWeights, TrainConfig, Weights
 from scagan_hub.training.loop import Trainer
 from scagan_hub.training.watch import Stopped
 
@@ -29,11 +29,18 @@ TINY = {
     "pct_net": {"width": 4, "prior_channels": 1, "residual_blocks": 1, "render": "blend"},
     "is_net": {"image_size": SIZE, "width": 4, "modulation_width": 4, "aligned_channels": 4, "render": "blend"},
 }
+TINY_PLACES = {
+    "content": {"image_size": SIZE, "prior": "aligned"},
+    "pct_net": {"image_size": SIZE, "width": 8, "head_width": 8},
+    "is_net": {"image_size": SIZE, "widths": (8, 8, 8, 8)},
+}
 
 
 def quick(data: Path, output: Path, **settings) -> TrainConfig:
-    """A run of a second on the nets of `TINY`, which stand in for the preset's."""
+    """A run of a second on the nets of `TINY` or `TINY_PLACES`, which stand in for the preset's."""
     usual = {"steps": 4, "batch_size": 2, "discriminator_width": 4, "workers": 0, "evaluate_pairs": 2, "trackers": ()}
+    kinds = {"weights": Weights, "places": PlaceWeights}
+    settings = {k: kinds[k](**v) if k in kinds and isinstance(v, dict) else v for k, v in settings.items()}
     return TrainConfig(data, output, **usual | settings)
 
 
@@ -120,6 +127,23 @@ def save_untrained(folder: Path) -> Path:
     return folder
 
 
+class Blurred(torch.nn.Module):
+    """Stands in for LPIPS."""
+
+    def __init__(self, name: str):
+        super().__init__()
+        self.mean = torch.zeros(1)
+
+    def features(self, image):
+        return [torch.nn.functional.avg_pool2d(image, 4)]
+
+    def distance(self, a, b):
+        return (a[0] - b[0]).square().mean((1, 2, 3))
+
+    def forward(self, a, b):
+        return self.distance(self.features(a), self.features(b))
+
+
 def worker(runs: list[dict], launcher: list[str]) -> subprocess.Popen:
     """Processes that do these runs one after another."""
     return begin([*launcher, str(Path(__file__)), json.dumps(runs)])
@@ -157,7 +181,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 def main() -> None:
-    MODELS["demo"] = TINY
+    MODELS.update(demo=TINY, places=TINY_PLACES)
     for run in json.loads(sys.argv[1]):
         processes, ours = run.pop("processes"), {name: run.pop(name, None) for name in ("plain", "fault")}
         config = quick(**typed(run, "argument"))

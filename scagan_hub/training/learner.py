@@ -19,28 +19,31 @@ class Learner:
         generator: the net, on the device.
         judges: its discriminators, a ModuleDict; None: there are none.
         through: the module that the net is run through in training, which holds it; None: itself.
+        apart: parts of the net that have optimisers, and norms, of their own, by name; None: it has one, "generator".
 
     Attributes:
         plain: the nets by part, "generator" and "discriminators".
         generator, discriminators: as they are run: across processes these average gradients.
     """
 
-    def __init__(self, name: str, generator, judges, config: TrainConfig, accelerator, through=None):
+    def __init__(self, name: str, generator, judges, config: TrainConfig, accelerator, through=None, apart=None):
         self.name, self.config, self.accelerator = name, config, accelerator
         self.plain = {"generator": generator}
-        rates = {"generator": config.learning_rate}
+        learning = {"generator": generator} if apart is None else dict(apart)
+        self.rates = dict.fromkeys(learning, config.learning_rate)
         if judges is not None:
             judges.to(accelerator.device, memory_format=training_layout(accelerator.device))
             if config.discriminator == "resnet":
                 initialise(judges, config.init)
-            self.plain["discriminators"], rates["discriminators"] = judges, config.discriminator_rate
+            self.plain["discriminators"] = learning["discriminators"] = judges
+            self.rates["discriminators"] = config.discriminator_rate
         self.optimisers = {  # without weight decay AdamW is Adam
             part: torch.optim.AdamW(
-                net.parameters(), rates[part], config.betas, weight_decay=config.weight_decay, fused=True
+                net.parameters(), self.rates[part], config.betas, weight_decay=config.weight_decay, fused=True
             )
-            for part, net in self.plain.items()
+            for part, net in learning.items()
         }
-        self.rates, self.ema = rates, EMA(generator, config.ema)
+        self.ema = EMA(generator, config.ema)
         self.generator = accelerator.prepare_model(generator if through is None else through)
         judges = {} if judges is None else judges
         self.discriminators = torch.nn.ModuleDict({key: accelerator.prepare_model(net) for key, net in judges.items()})
@@ -56,14 +59,14 @@ class Learner:
         return {f"{self.name}.{key}": part for key, part in (self.plain | optimisers | {"average": self.ema}).items()}
 
     def set_rate(self, factor: float) -> dict[str, float]:
-        """Sets both learning rates to `factor` of the configuration's; the generator's, for the log."""
+        """Sets all learning rates to `factor` of the configuration's; the generator's, for the log."""
         for key, optimiser in self.optimisers.items():
             for group in optimiser.param_groups:
                 group["lr"] = factor * self.rates[key]
         return {f"{self.name}/learning_rate": factor * self.config.learning_rate}
 
     def norms(self) -> dict[str, torch.Tensor]:
-        """The norm of each net's gradients, which are clipped where the configuration says so."""
+        """The norm of each optimiser's gradients, which are clipped where the configuration says so."""
         norms = {}
         for key, optimiser in self._ready():
             if self.accelerator.scaler is not None:
@@ -76,7 +79,7 @@ class Learner:
         return norms
 
     def update(self, bad: torch.Tensor) -> None:
-        """Steps both optimisers and the average; `bad`, a scalar on the device, is 1 where nothing may change."""
+        """Steps all optimisers and the average; `bad`, a scalar on the device, is 1 where nothing may change."""
         for _, optimiser in self._ready():
             if self.accelerator.scaler is None:
                 optimiser.found_inf = bad  # a fused optimiser skips its step by this, without asking the host

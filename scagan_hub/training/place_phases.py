@@ -47,10 +47,11 @@ def place_terms(apart: tuple, net: PlaceNet, truth: Truth, weights: PlaceWeights
 
 
 class PlacePhase(Learner):
-    """Phase 1: body and head of a PlaceNet, in one update; nothing judges it."""
+    """Phase 1: body and head of a PlaceNet, in one update, each with an optimiser; nothing judges them."""
 
     def __init__(self, net: PlaceNet, config: TrainConfig, accelerator):
-        super().__init__("pct", net, None, config, accelerator, through=Apart(net))
+        apart = {"body": net.unet, "head": net.head}
+        super().__init__("pct", net, None, config, accelerator, Apart(net), apart)
 
     def backward(self, inputs: tuple, truth: Truth, share: float) -> tuple[Places, dict]:
         """Adds `share` of one micro-batch's gradients.
@@ -106,9 +107,13 @@ class MendTerms:
         return net(*pictures).cpu().numpy()
 
     def _lpips(self, layers: Layers, target, person) -> dict[str, torch.Tensor]:
-        net, pictures = self.lpips["AlexNet"], {"lpips": layers.image}
-        if person is not None:
+        net, pictures = self.lpips["AlexNet"], {}
+        if self.weights.lpips:
+            pictures["lpips"] = layers.image
+        if self.weights.painted and person is not None:
             pictures["painted"] = painted_alone(layers.painted, target, person)
+        if not pictures:
+            return {}
         with torch.no_grad():
             wanted = [torch.cat([x] * len(pictures)) for x in net.features(target)]
         distances = net.distance(net.features(torch.cat(list(pictures.values()))), wanted).chunk(len(pictures))

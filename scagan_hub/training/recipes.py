@@ -70,7 +70,7 @@ def _places(batch_size: int, steps: int) -> dict:
 
 
 PLACES = {"pct": _places(16, 8_000), "is": _places(8, 12_000), "both": _places(8, 12_000)}
-RECIPES = {"demo": dict.fromkeys(RELEASE, DEMO), "release": RELEASE, "places": PLACES}
+BY_PHASE = {"release": RELEASE, "places": PLACES}
 
 
 def by_recipe(preset: str = "demo", phase: str = "both", **settings) -> TrainConfig:
@@ -78,7 +78,7 @@ def by_recipe(preset: str = "demo", phase: str = "both", **settings) -> TrainCon
 
     `weights` and `places` are dictionaries of those that differ from the recipe's.
     """
-    recipe = RECIPES[preset][phase]
+    recipe = BY_PHASE[preset][phase] if preset in BY_PHASE else DEMO
     merged = {
         name: kind(**recipe.get(name, {}) | settings.get(name, {}))
         for name, kind in (("weights", Weights), ("places", PlaceWeights))
