@@ -33,7 +33,7 @@ WORK_SIDE = 512  # pixels of the longer side that edges are refined at: twice th
 EDGE_CELLS = 4  # cells of the map that its edge may lie beside the photo's
 EDGE_CONTRAST = 1e-4  # squared, of colours in [0, 1]: a fainter edge of the photo moves none of the map's
 CLEAR = (0.3, 0.85)  # of the filter's answer: what is below is backdrop, above is person
-PARTING = 0.03, 0.008  # of the picture's height: radii that an edge's colours are estimated in
+PARTING = 0.1, 0.03  # of the picture's height: radii that an edge's colours are estimated in
 BEHIND = 0.03  # of the person's size: so far beyond the mask a backdrop is filled in, where the edge's light falls
 FILL_SIDE = 384
 FADE = 0.03  # of the picture's height: how softly it ends inside a photo
@@ -104,12 +104,13 @@ class Scene:
 
     def _faded(self, alpha: Image.Image, start: np.ndarray, end: np.ndarray) -> Image.Image:
         """An "L" mask that ends softly where the frame, from start to end in the photo, ends inside of it."""
-        ramps = []
-        for length, low, high, whole in zip(self.size, start, end, self.photo.size, strict=True):
-            place = np.arange(length) + 0.5
-            near = np.minimum(place if low > 0 else np.inf, length - place if high < whole else np.inf)
-            ramps.append(np.minimum(near / (FADE * self.size[1]), 1))
-        return Image.fromarray(np.rint(np.asarray(alpha) * ramps[0] * ramps[1][:, None]).astype(np.uint8))
+        x, y = (np.arange(length) + 0.5 for length in self.size)
+        inside = [*(start > 0.5), *(end < np.array(self.photo.size) - 0.5)]  # left, top, right, bottom
+        places = (x, y[:, None], self.size[0] - x, self.size[1] - y[:, None])
+        values = np.asarray(alpha, np.float64)
+        for place in (place for place, ends in zip(places, inside, strict=True) if ends):
+            values = values * np.minimum(place / (FADE * self.size[1]), 1)
+        return Image.fromarray(np.rint(values).astype(np.uint8))
 
 
 def scene_of(photo: Image.Image, pose: Pose, mask, size: tuple[int, int]) -> Scene:
