@@ -1,10 +1,9 @@
-"""The person cut out of a photo: where they are, to the pixel; their colours without the backdrop's; the photo without
-them.
+"""The person cut out of a photo: where they are, to the pixel, and their colours without the backdrop's.
 
 The nets know people before plain studio backdrops, so what a photo shows behind its person only misleads them. The map
 of BlazePose's landmark net says where the person is, on a grid of 256 x 256; a guided filter (He et al., 2013) moves
 its edge to the photo's; the colours at the edge are parted in person and backdrop by blurred estimates (Forte and
-Pitie, "Approximate Fast Foreground Colour Estimation", 2021). All of it is box means in numpy.
+Pitie, "Approximate Fast Foreground Colour Estimation", 2021).
 """
 
 from __future__ import annotations
@@ -14,9 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from .detect import CENTRE, MIN_PRESENCE, TOP, Landmarks, Roi, landmarks_in
+from .filling import filled
+from .filters import box_mean, guided, reduced, within
 from .photo import fit_photo, framing, open_image
 from .pose import Pose
 
@@ -34,8 +35,6 @@ EDGE_CELLS = 4  # cells of the map that its edge may lie beside the photo's
 EDGE_CONTRAST = 1e-4  # squared, of colours in [0, 1]: a fainter edge of the photo moves none of the map's
 CLEAR = (0.3, 0.85)  # of the filter's answer: what is below is backdrop, above is person
 PARTING = 0.1, 0.03  # of the picture's height: radii that an edge's colours are estimated in
-BEHIND = 0.03  # of the person's size: so far beyond the mask a backdrop is filled in, where the edge's light falls
-FILL_SIDE = 384
 FADE = 0.03  # of the picture's height: how softly it ends inside a photo
 REACH = 2.0  # body sizes from the hips that a person's circle has at least
 NO_PERSON = (
@@ -170,48 +169,6 @@ def person_colours(image: Image.Image, alpha: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(np.where(a == 1, pixels, person)).astype(np.uint8))
 
 
-def filled(image: Image.Image, mask: Image.Image) -> Image.Image:
-    """An RGB picture without what its mask shows: filled in smoothly from around, every pixel farther off as it was."""
-    there = mask.point(lambda value: 255 * (value > 12))
-    if there.getbbox() is None:
-        return image
-    size = max(np.subtract(there.getbbox()[2:], there.getbbox()[:2]))
-    box = _within(np.add(there.getbbox(), np.array([-1, -1, 1, 1]) * 0.4 * size), image.size)
-    work = _reduced(box, FILL_SIDE)
-    grown = there.resize(work, Image.Resampling.BOX, box).point(lambda value: 255 * (value > 0))
-    grown = grown.filter(ImageFilter.MaxFilter(2 * round(BEHIND * size * work[0] / (box[2] - box[0])) + 1))
-    known = 1 - np.asarray(grown, np.float64)[..., None] / 255
-    pixels = np.asarray(image.resize(work, Image.Resampling.BOX, box), np.float64)
-    smooth = Image.fromarray(np.rint(_pulled(pixels, known)).clip(0, 255).astype(np.uint8))
-    whole = box[2] - box[0], box[3] - box[1]
-    result = image.copy()
-    edge = grown.filter(ImageFilter.GaussianBlur(1)).resize(whole, Image.Resampling.BILINEAR)
-    result.paste(smooth.resize(whole, Image.Resampling.BICUBIC), box[:2], edge)
-    return result
-
-
-def box_mean(x: np.ndarray, radius: int) -> np.ndarray:
-    """Means of (H,W,C) over squares of 2 radius + 1, of what of them lies inside."""
-    for axis in (0, 1):
-        n, zero = x.shape[axis], np.zeros_like(x.take([0], axis))
-        total = np.concatenate([zero, x], axis).cumsum(axis)
-        first, last = np.maximum(np.arange(n) - radius, 0), np.minimum(np.arange(n) + radius + 1, n)
-        count = (last - first).reshape([-1 if i == axis else 1 for i in range(3)])
-        x = (total.take(last, axis) - total.take(first, axis)) / count
-    return x
-
-
-def guided(guide: np.ndarray, values: np.ndarray, radius: int, eps: float) -> np.ndarray:
-    """Values (H,W), filtered so that their edges become the guide's (H,W,3)."""
-    pairs = guide[..., :, None] * guide[..., None, :]
-    each = [guide, values[..., None], guide * values[..., None], pairs.reshape(*values.shape, 9)]
-    mean, level, product, pairs = np.split(box_mean(np.concatenate(each, 2), radius), [3, 4, 7], 2)
-    spread = pairs.reshape(*values.shape, 3, 3) - mean[..., :, None] * mean[..., None, :] + eps * np.eye(3)
-    slope = np.linalg.solve(spread, (product - mean * level)[..., None])[..., 0]
-    line = box_mean(np.concatenate([slope, level - (slope * mean).sum(2, keepdims=True)], 2), radius)
-    return (line[..., :3] * guide).sum(2) + line[..., 3]
-
-
 def _circle(pose: Pose) -> Roi:
     """The square round a person whose pose is known: a circle round the hips, upright as the trunk is."""
     points, present = pose.points, pose.present
@@ -230,10 +187,10 @@ def _matte(image: Image.Image, looks: list[Landmarks]) -> Image.Image:
     """The median of the net's maps, laid on the picture, its edge moved to the picture's."""
     window, side = looks[0].window, len(looks[0].person)
     corners = window @ np.array([[0, 0, 1], [side, 0, 1], [0, side, 1], [side, side, 1]]).T
-    mask, box = Image.new("L", image.size), _within((*corners.min(1), *corners.max(1)), image.size)
+    mask, box = Image.new("L", image.size), within((*corners.min(1), *corners.max(1)), image.size)
     if box[0] >= box[2] or box[1] >= box[3]:
         return mask
-    work = _reduced(box, WORK_SIDE)
+    work = reduced(box, WORK_SIDE)
     scale = (box[2] - box[0]) / work[0]
     coarse = np.median([_laid(look, box, work, scale) for look in looks], 0)
     guide = np.asarray(image.resize(work, Image.Resampling.BOX, box), np.float64) / 255
@@ -251,32 +208,3 @@ def _laid(look: Landmarks, box, size: tuple[int, int], scale: float) -> np.ndarr
     affine = np.column_stack([inverse * scale, inverse @ (np.array(box[:2]) - look.window[:, 2])]).ravel().tolist()
     person = Image.fromarray(look.person.astype(np.float32))
     return np.asarray(person.transform(size, Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR), np.float64)
-
-
-def _pulled(pixels: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Pixels (H,W,3) where they are known (H,W,1), and between them what smaller and smaller pictures say."""
-    if known.all() or not known.any():
-        return pixels
-    height, width = known.shape[:2]
-    if min(height, width) == 1:
-        return np.where(known > 0, pixels, (pixels * known).sum((0, 1)) / known.sum())
-    padding = ((0, height % 2), (0, width % 2), (0, 0))
-    sums = [
-        np.pad(x, padding).reshape((height + 1) // 2, 2, (width + 1) // 2, 2, -1).sum((1, 3))
-        for x in (pixels * known, known)
-    ]
-    smaller = _pulled(sums[0] / np.maximum(sums[1], 1e-9), np.minimum(sums[1], 1))
-    larger = box_mean(smaller.repeat(2, 0).repeat(2, 1)[:height, :width], 1)
-    return known * pixels + (1 - known) * larger
-
-
-def _within(box, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The whole pixels of a picture of this size that a box touches."""
-    low, high = np.floor(box[:2]).astype(int), np.ceil(box[2:]).astype(int)
-    return (*np.clip(low, 0, size).tolist(), *np.clip(high, 0, size).tolist())
-
-
-def _reduced(box, side: int) -> tuple[int, int]:
-    """A box's size, so much smaller that its longer side is at most this."""
-    size = np.array([box[2] - box[0], box[3] - box[1]])
-    return tuple(np.maximum(1, np.rint(size * min(1, side / size.max()))).astype(int).tolist())

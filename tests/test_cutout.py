@@ -10,7 +10,9 @@ from PIL import Image, ImageFilter
 
 from scagan_hub import DEMO_MODEL, ScaGan, detect, gallery
 from scagan_hub.content import Content
-from scagan_hub.cutout import GROUND, Scene, box_mean, filled, person_colours, person_mask, scene_of
+from scagan_hub.cutout import GROUND, Scene, person_colours, person_mask, scene_of
+from scagan_hub.filling import filled
+from scagan_hub.filters import box_mean
 from scagan_hub.models.mend_net import MendNet
 from scagan_hub.models.place_net import PlaceNet
 from scagan_hub.photo import fit_photo, framing, open_image
@@ -198,6 +200,17 @@ def test_a_backdrop_is_filled_in_from_around():
     far[45:215, 115:205] = False
     np.testing.assert_array_equal(empty[far], values(photo)[far])
     assert filled(photo, Image.new("L", photo.size)) is photo
+
+
+def test_a_pattern_goes_on_behind_the_person():
+    y, x = np.mgrid[:240, :480]
+    striped = Image.fromarray(np.stack([60 + 140 * (y // 12 % 2), 40 + x // 4, 0 * x + 90], 2).astype(np.uint8))
+    there = Image.new("L", striped.size)
+    there.paste(255, (210, 60, 260, 210))
+    photo = striped.copy()
+    photo.paste((255, 0, 0), (210, 60, 260, 210))
+    error = np.abs(values(filled(photo, there)) - values(striped))[70:200, 220:250]
+    assert error.mean() < 8  # of stripes that are 140 apart
 
 
 # Backdrops
