@@ -39,7 +39,7 @@ class Target:
 
 
 class Request(NamedTuple):
-    """What the endpoint takes, in its order; `generate` in `transfer.py` documents it. Last, what the page alone does."""
+    """What the endpoint takes, in its order (see `generate` in `transfer.py`); last, what the page alone takes."""
 
     person: str | None = None
     pose: str | None = None
