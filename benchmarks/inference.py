@@ -59,11 +59,11 @@ class Form:
 
     def picture(self) -> torch.Tensor:
         """From a photo and a pose: (B,3,H,W)."""
-        return self.pipe.render(self.encode(), self.poses, self.noise)[0]
+        return self.pipe.render(self.encode(), self.poses, self.noise).image
 
     def frame(self) -> torch.Tensor:
         """A further pose of the person that is encoded already: (B,3,H,W)."""
-        return self.pipe.render(self.source, self.poses, self.noise)[0]
+        return self.pipe.render(self.source, self.poses, self.noise).image
 
 
 def products(device: str) -> dict[str, tuple]:

@@ -3,11 +3,12 @@
 import os
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageColor
 
 from .photo import open_image
 from .pose import Pose
 
+PLAIN, KEEP = "plain", "keep"  # backdrops: what the nets make, and the source's own
 UNKNOWN_SIZE = (1, 1)  # no picture is that small, so that a pose of this size is always fitted to another
 
 
@@ -25,6 +26,31 @@ def read_pose(value, size: tuple[int, int] = UNKNOWN_SIZE) -> Pose:
     if isinstance(value, dict) or (isinstance(value, (str, os.PathLike)) and _is_json(os.fspath(value))):
         return Pose.from_openpose(value, size)
     return Pose.detect(value)
+
+
+def read_backdrop(value) -> str | tuple[int, int, int] | Image.Image:
+    """`PLAIN`, `KEEP`, a colour ("#aabbcc", its name or three numbers), or a picture (all that `open_image` takes).
+
+    Raises:
+        ValueError: something else, or an unreadable picture.
+    """
+    expected = 'expected "plain", "keep", a colour ("#aabbcc", its name or three numbers to 255) or a picture'
+    if value in (PLAIN, KEEP):
+        return value
+    if isinstance(value, (tuple, list)):
+        if len(value) != 3 or not all(isinstance(v, (int, np.integer)) and 0 <= v <= 255 for v in value):
+            raise ValueError(f"backdrop: {expected}, got {str(value)[:80]}")
+        return tuple(int(v) for v in value)
+    if isinstance(value, str):
+        try:
+            return ImageColor.getrgb(value)[:3]
+        except ValueError:
+            if not os.path.exists(value):
+                raise ValueError(f"backdrop: {expected}, got {value[:80]!r}") from None
+    try:
+        return open_image(value)
+    except ValueError as error:
+        raise ValueError(f"backdrop: {error}") from None
 
 
 def scaled(pose: Pose, size: tuple[int, int]) -> Pose:

@@ -50,7 +50,7 @@ FACE = {  # joint: (forward, left, limit)
 _lock = threading.Lock()
 
 
-class _Roi(NamedTuple):
+class Roi(NamedTuple):
     """A square round one person: centre (x, y) and side in pixels, angle in radians clockwise (0 = upright)."""
 
     centre: np.ndarray
@@ -58,17 +58,19 @@ class _Roi(NamedTuple):
     angle: float
 
     @classmethod
-    def spanned(cls, centre: np.ndarray, top: np.ndarray) -> _Roi:
+    def spanned(cls, centre: np.ndarray, top: np.ndarray) -> Roi:
         x, y = top - centre
         return cls(centre, max(2 * ROI_SCALE * float(np.hypot(x, y)), 1.0), float(np.arctan2(x, -y)))
 
 
-class _Landmarks(NamedTuple):
+class Landmarks(NamedTuple):
     points: np.ndarray  # (39, 2) pixels of the picture
     visibility: np.ndarray  # (39,) not hidden, in [0, 1]
     in_frame: np.ndarray  # (39,) not cut off, in [0, 1]
     world: np.ndarray  # (39, 3) metres; x to the right, y down, z away from the camera
     presence: float  # that there is a person at all, in [0, 1]
+    person: np.ndarray  # (256, 256) where in the square the person is, in [0, 1]
+    window: np.ndarray  # (2, 3) affine map of the square's pixels to the picture's
 
 
 def detect_people(image) -> list[Pose]:
@@ -95,11 +97,11 @@ def _poses(image: Image.Image, windows: list[tuple[int, int, int, int]], min_sco
     """Poses of those whom the detector finds in any of the windows (left, top, right, bottom), largest first."""
     poses = []
     for roi in _rois(image, windows, min_score):
-        landmarks = _landmarks(image, roi)
+        landmarks = landmarks_in(image, roi)
         if landmarks.presence < MIN_PRESENCE:
             continue
-        again = _Roi.spanned(landmarks.points[CENTRE], landmarks.points[TOP])
-        pose = _pose(_landmarks(image, again), image.size)
+        again = Roi.spanned(landmarks.points[CENTRE], landmarks.points[TOP])
+        pose = _pose(landmarks_in(image, again), image.size)
         if pose is not None:
             poses.append(pose)
     return sorted(poses, key=lambda pose: -pose.body_size)
@@ -112,7 +114,7 @@ def _tiles(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
     return [(x, y, min(x + side, size[0]), min(y + side, size[1])) for y in starts[1] for x in starts[0]]
 
 
-def _pose(landmarks: _Landmarks, size: tuple[int, int]) -> Pose | None:
+def _pose(landmarks: Landmarks, size: tuple[int, int]) -> Pose | None:
     """Our 18 joints of the 33 landmarks; None when the picture shows none of them."""
     points, visibility = landmarks.points[LANDMARKS], landmarks.visibility[LANDMARKS]
     in_frame = landmarks.in_frame[LANDMARKS] >= MIN_IN_FRAME
@@ -132,11 +134,11 @@ def _pose(landmarks: _Landmarks, size: tuple[int, int]) -> Pose | None:
     return Pose(np.column_stack([points, np.clip(visibility, 0.01, 1) * in_frame]), size)
 
 
-def _rois(image: Image.Image, windows: list[tuple[int, int, int, int]], min_score: float) -> list[_Roi]:
+def _rois(image: Image.Image, windows: list[tuple[int, int, int, int]], min_score: float) -> list[Roi]:
     """Squares round the people in the windows, the surest first."""
     found = [_detections(image.crop(window), window[:2]) for window in windows]
     points, scores = (np.concatenate(values) for values in zip(*found, strict=True))
-    return [_Roi.spanned(*person) for person in _people(points, scores, min_score)]
+    return [Roi.spanned(*person) for person in _people(points, scores, min_score)]
 
 
 def _detections(image: Image.Image, corner: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -188,7 +190,7 @@ def _anchors() -> np.ndarray:
     return np.concatenate(grids).astype(np.float32)
 
 
-def _landmarks(image: Image.Image, roi: _Roi) -> _Landmarks:
+def landmarks_in(image: Image.Image, roi: Roi) -> Landmarks:
     """The landmark net on one square of the picture; what lies outside the picture is black."""
     cos, sin = np.cos(roi.angle), np.sin(roi.angle)
     turn = np.array([[cos, -sin], [sin, cos]]) * roi.side / LANDMARK_SIDE  # the square's pixels -> the picture's
@@ -199,15 +201,17 @@ def _landmarks(image: Image.Image, roi: _Roi) -> _Landmarks:
         (LANDMARK_SIDE, LANDMARK_SIDE), Image.Transform.AFFINE, affine.ravel().tolist(), Image.Resampling.BILINEAR
     )
 
-    values, presence, _, heatmaps, world = _run("pose_landmark_full.tflite", np.asarray(square, np.float32) / 255)
+    values, presence, person, heatmaps, world = _run("pose_landmark_full.tflite", np.asarray(square, np.float32) / 255)
     values = values.reshape(-1, 5)  # (39, 5): x, y, z, visibility, presence
     points = _refined(values[:, :2].astype(np.float64), _sigmoid(heatmaps))
-    return _Landmarks(
+    return Landmarks(
         points @ turn.T + corner,
         _sigmoid(values[:, 3]),
         _sigmoid(values[:, 4]),
         world.reshape(-1, 3),
         float(presence[0]),
+        _sigmoid(person[..., 0]),
+        np.column_stack([turn, corner]),
     )
 
 
@@ -246,8 +250,8 @@ def _interpreter(name: str):
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise ImportError(
-            "finding a pose in a photo needs LiteRT, which is not installed: "
-            'pip install "scagan-hub[detect]", or give the pose as JSON'
+            "finding a person in a photo needs LiteRT, which is not installed: "
+            'pip install "scagan-hub[detect]", or give the pose as JSON and the source_mask'
         ) from error
     with _quiet_stderr():
         net = Interpreter(model_path=str(WEIGHTS / name), num_threads=min(4, os.cpu_count() or 1))

@@ -48,18 +48,18 @@ def open_image(source) -> Image.Image:
         raise ValueError(f"{shown}: cannot be read: {error.strerror or error}") from None
 
 
-def fit_photo(image: Image.Image, pose: Pose, size=(176, 256)) -> tuple[Image.Image, Pose]:
+def fit_photo(image: Image.Image, pose: Pose, size=(176, 256), beyond=None) -> tuple[Image.Image, Pose]:
     """The person cropped out of a photo into a picture of the nets' size, never squashed, and the pose there.
 
     The frame leaves as much room round the joints as the training pictures do. Where it passes the photo's end
-    it is filled with the median colour of the border; but where the person passes the photo's end (no ankles,
-    no head) the frame ends there too: a half-body photo stays one. A photo that already has `size` comes back
-    unchanged.
+    it is filled with one colour; but where the person passes the photo's end (no ankles, no head) the frame ends
+    there too: a half-body photo stays one. A photo that already has `size` comes back unchanged.
 
     Args:
         image: RGB picture of pose.size.
         pose: the person to keep; joints outside the photo are ignored.
         size: (width, height) of the result.
+        beyond: colour beyond the photo's end; None: the median of the photo's border.
 
     Raises:
         ValueError: the pose belongs to a picture of another size, or lies outside of it.
@@ -71,11 +71,17 @@ def fit_photo(image: Image.Image, pose: Pose, size=(176, 256)) -> tuple[Image.Im
         )
     if image.size == tuple(size):
         return image, pose
-    pose = pose.drop_outside()
-    left, top, right, _ = _frame(pose, size[0] / size[1])
-    scale = size[0] / (right - left)
-    pose = pose.transform((scale, scale), (-left * scale, -top * scale), size)
-    return _framed(image, left, top, scale, size), pose
+    left, top, scale = framing(pose, size)
+    pose = pose.drop_outside().transform((scale, scale), (-left * scale, -top * scale), size)
+    return _framed(image, left, top, scale, size, beyond), pose
+
+
+def framing(pose: Pose, size=(176, 256)) -> tuple[float, float, float]:
+    """Where the frame of `fit_photo` begins, x and y in the photo's pixels, and pixels of the result per one there."""
+    if pose.size == tuple(size):
+        return 0.0, 0.0, 1.0
+    left, top, right, _ = _frame(pose.drop_outside(), size[0] / size[1])
+    return left, top, size[0] / (right - left)
 
 
 def _decoded(file, shown: str) -> Image.Image:
@@ -146,8 +152,8 @@ def _frame(pose: Pose, aspect: float) -> tuple[float, float, float, float]:
     return left + shift, top, right + shift, bottom
 
 
-def _framed(image: Image.Image, left: float, top: float, scale: float, size) -> Image.Image:
-    """The frame that begins at (left, top), scaled to `size`, filled up with the border's colour."""
+def _framed(image: Image.Image, left: float, top: float, scale: float, size, beyond) -> Image.Image:
+    """The frame that begins at (left, top), scaled to `size`, filled up with `beyond` or the border's colour."""
     start = np.array([left, top])
     # The pixels of the result that the photo covers, [first, last), and where they lie in the photo.
     first = np.ceil(np.clip(-start * scale, 0, size)).astype(int)
@@ -158,6 +164,6 @@ def _framed(image: Image.Image, left: float, top: float, scale: float, size) -> 
     part = image.resize(tuple(last - first), Image.Resampling.LANCZOS, (*low, *high), reducing_gap=3.0)
     pixels = np.asarray(part)
     border = np.concatenate([pixels[0], pixels[:, 0], pixels[:, -1]])  # the lower one is floor, or clothes
-    canvas = Image.new("RGB", tuple(size), tuple(np.median(border, 0).astype(int).tolist()))
+    canvas = Image.new("RGB", tuple(size), beyond or tuple(np.median(border, 0).astype(int).tolist()))
     canvas.paste(part, tuple(first.tolist()))
     return canvas

@@ -8,61 +8,24 @@ Geometry is computed in float32; the nets run in their own dtype, on their own d
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from diffusers.utils import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 
-from .arguments import content_maps, listed, matching, paired, read_pose, scaled
-from .content import Content, edge_image, one_plane
+from .arguments import PLAIN, content_maps, listed, matching, paired, read_backdrop, read_pose, scaled
+from .backdrop import shown_before
+from .content import Content, one_plane
+from .cutout import scene_of
 from .models.is_net import ISNet
 from .models.mend_net import MendNet
 from .models.pct_net import PCTNet
 from .models.place_net import PlaceNet
+from .outputs import OUTPUT_TYPES, EncodedSource, Rendered, ScaGanOutput, edge_pictures, tensor
 from .photo import fit_photo, open_image
 from .pose import Pose
 from .saved import SavedPipeline
-
-OUTPUT_TYPES = ("pil", "np", "pt")
-
-
-@dataclass
-class ScaGanOutput(BaseOutput):
-    """What `ScaGan` returns.
-
-    Args:
-        images: the generated pictures: list of PIL, or (N,H,W,3) array or (N,3,H,W) tensor in [0, 1].
-        edges: the predicted edges, dark lines on light: PIL "L", or (N,H,W,1) array or (N,1,H,W) tensor. Without a
-            PCT-Net the edge prior, merged; with semantic content the predicted classes, 0 white to 7 black.
-        target_poses: the poses that the pictures were made for, in their pixels.
-    """
-
-    images: list[Image.Image] | np.ndarray | torch.Tensor
-    edges: list[Image.Image] | np.ndarray | torch.Tensor
-    target_poses: list[Pose]
-
-
-@dataclass
-class EncodedSource:
-    """All that is needed of S source pictures, whatever the target poses.
-
-    Args:
-        image: (S,3,H,W) in [-1, 1], float32, cropped round the person and letterboxed.
-        edge: (S,E,H,W) in [-1, 1], float32: light lines on dark, or of 8 classes.
-        poses: S poses in the pixels of `image`.
-        style: what phase 2 needs of the source: see `ISNet.style_modulations`, `MendNet.encode`.
-    """
-
-    image: torch.Tensor
-    edge: torch.Tensor
-    poses: list[Pose]
-    style: Sequence
-
-    def __len__(self) -> int:
-        return len(self.poses)
 
 
 class ScaGan(SavedPipeline):
@@ -100,12 +63,15 @@ class ScaGan(SavedPipeline):
         generator: torch.Generator | list[torch.Generator] | None = None,
         output_type: str = "pil",
         source_parsing=None,
+        source_mask=None,
+        backdrop=PLAIN,
     ) -> ScaGanOutput:
         """Generate pictures: of one source and many poses, many sources and one pose, or as many of either.
 
         Args:
             source_image: photo(s) of one person each: PIL, path or file, of any size and mode. A picture of
-                the model's size is taken as it is, another is cropped round the person and letterboxed.
+                the model's size is taken as it is; another is cropped round the person, who is cut out and laid
+                before a plain ground as in the training.
                 Or what `encode` made of them, which a further pose need not wait for.
             target_pose: `Pose`(s), or what one can be had from: a photo, OpenPose JSON (path, text or dict).
                 A pose of a picture of the model's size is taken as it is; any other, or one whose JSON tells
@@ -118,18 +84,25 @@ class ScaGan(SavedPipeline):
             source_parsing: for a model with semantic content, which needs it: class map(s) of the source image's
                 size, PIL "L" or "P" or arrays (H,W) of 0 background, 1 hair, 2 face, 3 top, 4 bottom, 5 shoes,
                 6 arms, 7 legs.
+            source_mask: PIL "L" image(s) of the source image's size, white where the person is; None: found.
+            backdrop: what the person is shown before. "plain": what the model makes; "keep": the source's own backdrop,
+                filled in where its person stood, in a picture of the source's size; a colour ("#aabbcc", a name or
+                three numbers from 0 to 255) or a picture, cropped to the model's size.
 
         Raises:
-            ValueError: unreadable picture or pose, nobody in a photo, or arguments that don't fit each other.
+            ValueError: unreadable picture or pose, nobody in a photo, arguments that don't fit each other, or a model
+                whose numbers are not finite.
         """
         if output_type not in OUTPUT_TYPES:
             raise ValueError(f"output_type: expected one of {OUTPUT_TYPES}, got {output_type!r}")
+        backdrop = read_backdrop(backdrop)
         targets = [read_pose(value) for value in listed(target_pose)]
         paired(targets, listed(source_image))
-        source = self.encode(source_image, source_pose, source_edge, source_parsing)
+        source = self.encode(source_image, source_pose, source_edge, source_parsing, source_mask)
         poses = [self.place(pose, of) for pose, of in paired(targets, source.poses)]
-        image, target_edge = self.render(source, poses, self._noise(noise, generator, len(poses)))
-        return ScaGanOutput(_pictures(image, output_type), _edges(target_edge, output_type), poses)
+        rendered = self.render(source, poses, self._noise(noise, generator, len(poses)))
+        images = shown_before(backdrop, rendered, poses, source.scenes, output_type)
+        return ScaGanOutput(images, edge_pictures(rendered.edge, output_type), poses)
 
     @torch.inference_mode()
     def animate(
@@ -141,6 +114,8 @@ class ScaGan(SavedPipeline):
         noise: torch.Tensor | None = None,
         generator: torch.Generator | None = None,
         source_parsing=None,
+        source_mask=None,
+        backdrop=PLAIN,
     ) -> list[Image.Image]:
         """One person in many poses, one after the other; the source is encoded once.
 
@@ -154,31 +129,36 @@ class ScaGan(SavedPipeline):
         """
         if len(listed(source_image)) != 1:
             raise ValueError("animate: expected one source image, got several; call it for each of them")
+        backdrop = read_backdrop(backdrop)
         targets = [read_pose(value) for value in poses]
-        source = self.encode(source_image, source_pose, source_edge, source_parsing)
+        source = self.encode(source_image, source_pose, source_edge, source_parsing, source_mask)
         noise = self._noise(noise, generator, 1)
         pictures = []
         for target in self.progress_bar(targets):
-            image, _ = self.render(source, [self.place(target, source.poses[0])], noise)
-            pictures += _pictures(image, "pil")
+            placed = [self.place(target, source.poses[0])]
+            pictures += shown_before(backdrop, self.render(source, placed, noise), placed, source.scenes, "pil")
         return pictures
 
     @torch.inference_mode()
-    def encode(self, source_image, source_pose=None, source_edge=None, source_parsing=None) -> EncodedSource:
+    def encode(
+        self, source_image, source_pose=None, source_edge=None, source_parsing=None, source_mask=None
+    ) -> EncodedSource:
         """Everything that depends on the source alone; arguments as for `__call__`."""
         if isinstance(source_image, EncodedSource):
-            if any(given is not None for given in (source_pose, source_edge, source_parsing)):
+            if any(given is not None for given in (source_pose, source_edge, source_parsing, source_mask)):
                 raise ValueError(
-                    "source_pose, source_edge, source_parsing: an encoded source has its own; leave them out"
+                    "source_pose, source_edge, source_parsing, source_mask: "
+                    "an encoded source has its own; leave them out"
                 )
             return source_image
         images = [open_image(image) for image in listed(source_image)]
         given_poses = matching("source_pose", source_pose, images)
         given_edges = matching("source_edge", source_edge, images)
         given_classes = matching("source_parsing", source_parsing, images)
-        given = zip(images, given_poses, given_edges, given_classes, strict=True)
-        images, poses, edges = zip(*(self._fit_source(*source) for source in given), strict=True)
-        image = torch.cat([_tensor(image) for image in images]).to(self.device)  # (S,3,H,W)
+        given_masks = matching("source_mask", source_mask, images)
+        given = zip(images, given_poses, given_edges, given_classes, given_masks, strict=True)
+        scenes, images, poses, edges = zip(*(self._fit_source(*source) for source in given), strict=True)
+        image = torch.cat([tensor(image) for image in images]).to(self.device)  # (S,3,H,W)
         edge = [self.content.edges(image[i : i + 1]) if given is None else given for i, given in enumerate(edges)]
         edge = torch.cat([x.to(image) for x in edge])  # (S,E,H,W)
         x = image.to(self.is_net.dtype)
@@ -186,10 +166,10 @@ class ScaGan(SavedPipeline):
             style = self.is_net.encode(x, self._keypoints(poses))
         else:
             style = self.is_net.style_modulations(self.is_net.encode(x))
-        return EncodedSource(image, edge, list(poses), style)
+        return EncodedSource(image, edge, list(poses), style, list(scenes))
 
     @torch.inference_mode()
-    def render(self, source: EncodedSource, target_poses: list[Pose], noise: torch.Tensor | None = None):
+    def render(self, source: EncodedSource, target_poses: list[Pose], noise: torch.Tensor | None = None) -> Rendered:
         """The nets' part of the road.
 
         Args:
@@ -197,8 +177,8 @@ class ScaGan(SavedPipeline):
             target_poses: N poses in the pixels of the generated pictures.
             noise: z (N,noise_size) for a model that starts from noise.
 
-        Returns:
-            image (N,3,H,W) and target_edge (N,1,H,W), both in [-1, 1]; of semantic content, see `one_plane`.
+        Raises:
+            ValueError: the nets' numbers are not finite.
         """
         n = len(target_poses)
         if len(source) not in (1, n):
@@ -208,8 +188,9 @@ class ScaGan(SavedPipeline):
         target_pose = self._keypoints(target_poses)
         if self.learns_places:
             places = self.pct_net(image.to(self.pct_net.dtype), source_pose, target_pose)
-            picture = self.is_net.decode(source.style, image, target_pose, places).image
-            return picture, 2 * torch.sigmoid(places.edge) - 1
+            layers = self.is_net.decode(source.style, image, target_pose, places)
+            rendered = Rendered(layers.image, 2 * torch.sigmoid(places.edge) - 1, layers.alpha, layers.person)
+            return rendered.checked(self.is_net.dtype)
         pose_map = self.content.heatmaps(target_pose)  # (N,18,H,W)
         prior, aligned = self.content.transfer(image, edge, source_pose, target_pose)
 
@@ -220,15 +201,18 @@ class ScaGan(SavedPipeline):
             target_edge = self.pct_net(edge.to(dtype), pose_map.to(dtype), prior.to(dtype))  # (N,E,H,W)
         dtype = self.is_net.dtype
         contents = [None if x is None else x.to(dtype) for x in (target_edge, pose_map, aligned, noise)]
-        return self.is_net.decode(source.style, *contents), one_plane(target_edge)
+        return Rendered(self.is_net.decode(source.style, *contents), one_plane(target_edge)).checked(dtype)
 
-    def _fit_source(self, image: Image.Image, pose, edge: Image.Image | None, classes):
-        """Picture, pose and edges (1,E,H,W), where they are given, of one source, brought to the model's size alike."""
+    def _fit_source(self, image: Image.Image, pose, edge: Image.Image | None, classes, mask):
+        """Scene of one source; picture, pose and, if given, edges (1,E,H,W), brought to the model's size alike."""
         pose = Pose.detect(image) if pose is None else scaled(read_pose(pose, image.size), image.size)
-        fitted, fitted_pose = fit_photo(image, pose, self.picture_size)
         maps = content_maps(self.content.config.kind, image.size, edge, classes)
+        scene = scene_of(image, pose, mask, self.picture_size)
+        fitted, fitted_pose = scene.fitted()
         maps = [fit_photo(picture, pose, self.picture_size)[0] for picture in maps]
-        return fitted, fitted_pose.drop_outside(), self.content.read(maps) if maps else None
+        if edge is not None:
+            maps = [scene.alone(picture, "white") for picture in maps]
+        return scene, fitted, fitted_pose.drop_outside(), self.content.read(maps) if maps else None
 
     def place(self, target: Pose, source: Pose) -> Pose:
         """A target pose in the pixels of the generated picture of a source with this (fitted) pose."""
@@ -291,24 +275,3 @@ def _check_components(pct_net: PCTNet | PlaceNet | None, is_net: ISNet | MendNet
     for name, (net, fed) in pairs.items():
         if net != fed:
             raise ValueError(f"ScaGan: the nets are configured for {name} {net}, the content gives {fed}")
-
-
-def _tensor(image: Image.Image) -> torch.Tensor:
-    """PIL RGB -> (1,3,H,W) in [-1, 1]."""
-    return (torch.from_numpy(np.array(image, dtype=np.float32)) / 127.5 - 1).permute(2, 0, 1)[None]
-
-
-def _pictures(images: torch.Tensor, output_type: str):
-    """(N,C,H,W) in [-1, 1] -> one of `OUTPUT_TYPES`."""
-    images = (images.float() / 2 + 0.5).clamp(0, 1)
-    if output_type == "pt":
-        return images
-    images = images.permute(0, 2, 3, 1).cpu().numpy()
-    if output_type == "np":
-        return images
-    return [Image.fromarray(np.rint(image * 255).astype(np.uint8)) for image in images]
-
-
-def _edges(edges: torch.Tensor, output_type: str):
-    """(N,1,H,W) in [-1, 1], light lines on dark -> dark lines on light."""
-    return edge_image(edges) if output_type == "pil" else _pictures(-edges, output_type)

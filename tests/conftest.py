@@ -15,6 +15,8 @@ from scagan_hub import DEMO_MODEL, Pose, ScaGan
 from scagan_hub.content import Content
 from scagan_hub.domain import FILE, Domain
 from scagan_hub.models import ISNet, PCTNet
+from scagan_hub.models.mend_net import MendNet
+from scagan_hub.models.place_net import PlaceNet
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,6 +52,16 @@ def make_pipe(form: str = "aligned") -> ScaGan:
 def tiny_pipe() -> ScaGan:
     """An untrained pipeline of the demo's form for pictures of 44 x 64. Shared: don't change its weights."""
     return make_pipe()
+
+
+@pytest.fixture(scope="session")
+def mend_pipe() -> ScaGan:
+    """An untrained pipeline of learned places."""
+    torch.manual_seed(0)
+    nets = PlaceNet(width=16, head_width=16).eval(), MendNet(widths=(16, 16, 16, 16)).eval()
+    pipe = ScaGan(*nets, Content())
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,9 @@ from PIL import Image
 
 from scagan_hub import ScaGan, evaluation, gallery
 from scagan_hub.demo import animate, measures, server
+from scagan_hub.demo.drawing import draw
 from scagan_hub.demo.models import Models
-from scagan_hub.demo.requests import Source
+from scagan_hub.demo.requests import Request, Source, Target
 from scagan_hub.training.components import components
 from scagan_hub.training.recipes import by_recipe
 
@@ -167,6 +168,23 @@ def test_bad_input_is_told_in_one_line(client, tmp_path, request_, word):
     text = str(error.value)
     assert word in text and len(text.splitlines()) == 1
     assert "gradio" not in text and str(tmp_path) not in text and "Traceback" not in text
+
+
+def test_the_page_knows_backdrops_by_name():
+    assert Request().ground() == Request(backdrop="Plain").ground() == "plain"
+    assert Request(backdrop="The photo's own").ground() == "keep"
+    for wrong in ("keep", "/etc/passwd", str(ROOT / "examples/photo.jpg")):
+        with pytest.raises(ValueError, match="backdrop: expected one of Plain"):
+            Request(backdrop=wrong).ground()
+
+
+def test_a_large_photos_picture_is_sent_smaller(pipe):
+    image, pose = gallery.person("person04")
+    field = Image.new("RGB", (3000, 2000), "grey")
+    field.paste(image.resize((880, 1280)), (900, 400))
+    source = Source(field, pose.transform((5, 5), (900, 400), field.size))
+    assert draw(pipe, source, Target(pose), backdrop="keep").picture.size == (1280, 853)
+    assert draw(pipe, source, Target(pose)).picture.size == gallery.SIZE
 
 
 def test_files_of_the_server_cannot_be_named(demo):

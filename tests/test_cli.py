@@ -92,6 +92,28 @@ def test_bundled_names_and_a_photo_without_its_pose(files, tiny_folder):
         output.unlink()
 
 
+def test_backdrops(files, tiny_folder, picture, monkeypatch):
+    from scagan_hub import cutout
+
+    monkeypatch.setattr(cutout, "person_mask", lambda image, pose: Image.new("L", image.size, 255))
+    size = (picture.width * 5, picture.height * 5)
+    picture.resize(size).save(files / "large.png")
+    argv = ["generate", str(files / "large.png"), "--source-pose", str(files / "source.json")]
+    argv += ["--pose", str(files / "target.json"), "--output", str(files / "out/picture.png"), "--model"]
+    argv += [str(tiny_folder), "--backdrop"]
+    for backdrop, expected in (("plain", picture.size), ("keep", size)):
+        assert main([*argv, backdrop]) == 0
+        with Image.open(files / "out/picture.png") as image:
+            assert image.size == expected
+
+
+def test_what_is_no_backdrop_is_refused(files, capsys):
+    argv = ["generate", str(files / "photo.png"), "--pose", str(files / "target.json"), "--backdrop", "meadow"]
+    argv += ["--source-pose", str(files / "source.json"), "--output", str(files / "out/picture.png")]
+    refused((main(argv), capsys.readouterr().err.splitlines()), "backdrop", "'meadow'")
+    assert not list((files / "out").iterdir())
+
+
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".mp4"])
 def test_animate(files, tiny_folder, suffix):
     (files / "poses").mkdir()

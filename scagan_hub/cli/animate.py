@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .inputs import add_model, add_source, load, read_source
+from .inputs import add_backdrop, add_model, add_source, load, read_source
 
 
 def add(commands):
@@ -16,11 +16,13 @@ def add(commands):
     )
     parser.add_argument("--output", required=True, type=Path, help="film to write (.mp4, .gif, .webp)")
     parser.add_argument("--fps", type=float, default=12, help="pictures a second (default: 12)")
+    add_backdrop(parser)
     add_model(parser)
     parser.set_defaults(run=_animate)
 
 
 def _animate(args):
+    from ..arguments import read_backdrop
     from ..video import check_format, write_animation
     from ..writing import check_writable, whole_file
 
@@ -28,9 +30,9 @@ def _animate(args):
     if not 0 < args.fps <= 120:
         raise ValueError(f"--fps: expected more than 0 and at most 120 pictures a second, got {args.fps:g}")
     image, source_pose = read_source(args.source, args.source_pose)
-    poses = _read_poses(args.poses)
+    poses, backdrop = _read_poses(args.poses), read_backdrop(args.backdrop)
     pipe, generator = load(args)
-    pictures = pipe.animate(image, poses, source_pose=source_pose, generator=generator)
+    pictures = pipe.animate(image, poses, source_pose=source_pose, generator=generator, backdrop=backdrop)
     with whole_file(args.output) as partial:
         write_animation(pictures, partial, args.fps)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .inputs import add_model, add_source, load, read_source, read_target
+from .inputs import add_backdrop, add_model, add_source, load, read_source, read_target
 
 
 def add(commands):
@@ -10,18 +10,20 @@ def add(commands):
     add_source(parser)
     parser.add_argument("--pose", required=True, help="photo, OpenPose JSON, or the name of a bundled pose")
     parser.add_argument("--output", required=True, type=Path, help="picture to write (.png, .jpg, .webp)")
+    add_backdrop(parser)
     add_model(parser)
     parser.set_defaults(run=_generate)
 
 
 def _generate(args):
+    from ..arguments import read_backdrop
     from ..writing import check_writable, whole_file
 
     _check_picture_format(check_writable(args.output))
     image, source_pose = read_source(args.source, args.source_pose)
-    target_pose = read_target(args.pose)
+    target_pose, backdrop = read_target(args.pose), read_backdrop(args.backdrop)
     pipe, generator = load(args)
-    out = pipe(image, target_pose, source_pose=source_pose, generator=generator)
+    out = pipe(image, target_pose, source_pose=source_pose, generator=generator, backdrop=backdrop)
     with whole_file(args.output) as partial:
         out.images[0].save(partial)
 

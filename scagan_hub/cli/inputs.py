@@ -10,6 +10,14 @@ def add_source(parser):
     parser.add_argument("--source-pose", type=Path, help="OpenPose JSON in the photo's pixels (default: detected)")
 
 
+def add_backdrop(parser):
+    parser.add_argument(
+        "--backdrop",
+        default="plain",
+        help="plain (default), keep (the photo's own), a colour such as #aabbcc or white, or a picture",
+    )
+
+
 def add_model(parser):
     parser.add_argument("--model", default=DEMO_MODEL, help="folder or Hub id (default: the bundled weights)")
     parser.add_argument("--device", help="such as cpu, cuda, mps (default: cuda where there is one)")

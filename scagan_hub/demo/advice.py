@@ -43,7 +43,7 @@ def _far(pipe: ScaGan, drawn: Drawn) -> Iterator[str]:
     if picture > 1:
         yield (
             f"This picture is unlike those that the model was trained on (score {picture:.1f}; 99.5 % of those are "
-            "below 1): expect a worse result than with the bundled people. A plain light backdrop helps."
+            "below 1): expect a worse result than with the bundled people."
         )
     if pose > 1:
         yield f"This pose is unlike those that the model was trained on (score {pose:.1f}): limbs may come out wrong."

@@ -6,15 +6,19 @@ from dataclasses import dataclass
 import torch
 from PIL import Image
 
+from ..arguments import PLAIN
 from ..content import edge_image, one_plane
 from ..pipeline import EncodedSource, ScaGan
 from ..pose import Pose
 from .requests import Source, Target
 
+LARGEST = 1280  # pixels of the longer side of a picture that is sent
+
 
 @dataclass(frozen=True)
 class Drawn:
-    """A generated picture and the road to it: pictures of one size, and the poses in their pixels."""
+    """A generated picture and the road to it: pictures of one size, and the poses in their pixels. Only the first may
+    have the photo's shape, before the photo's own backdrop."""
 
     picture: Image.Image
     source: Image.Image
@@ -26,11 +30,12 @@ class Drawn:
     seconds: float  # that the model took
 
 
-def draw(pipe: ScaGan, source: Source, target: Target, seed: int = 0) -> Drawn:
+def draw(pipe: ScaGan, source: Source, target: Target, seed: int = 0, backdrop=PLAIN) -> Drawn:
     """The picture of the source in the target's pose; errors as `ScaGan.__call__`."""
     started = time.perf_counter()
     encoded = pipe.encode(source.image, source.pose)
-    out = pipe(encoded, target.pose, generator=torch.Generator().manual_seed(seed))
+    out = pipe(encoded, target.pose, generator=torch.Generator().manual_seed(seed), backdrop=backdrop)
+    out.images[0].thumbnail((LARGEST, LARGEST))
     seconds = time.perf_counter() - started
     (pose,) = out.target_poses
     return Drawn(

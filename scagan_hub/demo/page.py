@@ -23,9 +23,9 @@ Choose a person, then choose a pose or pull one with the mouse or a finger.
 """
 ABOUT = """
 The bundled weights were trained on 256 x 176 pictures of **rendered people**. The bundled people are rendered too, but
-were kept out of training, so they show what the model can do; photographs of real people are far from what it has seen
-and come out worse. Use pictures of people only with their consent, and say that a picture is generated where you show
-it.
+were kept out of training, so they show what the model can do. People in photographs are cut out of them first, and are
+still far from what it has seen: they come out worse. Use pictures of people only with their consent, and say that a
+picture is generated where you show it.
 """
 
 LAUNCH = {

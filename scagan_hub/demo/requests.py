@@ -6,12 +6,13 @@ from typing import NamedTuple
 from PIL import Image
 
 from .. import gallery
-from ..arguments import UNKNOWN_SIZE
+from ..arguments import KEEP, PLAIN, UNKNOWN_SIZE
 from ..photo import open_image
 from ..pose import Pose
 from .skeleton import edited
 
 MAX_SEED = 2**32 - 1
+BACKDROPS = {"Plain": PLAIN, "The photo's own": KEEP, "White": "white", "Black": "black"}
 NOBODY = (
     "found nobody in the picture; expected a person, well lit and large enough to see: try another photo, "
     "or choose a bundled one"
@@ -38,7 +39,7 @@ class Target:
 
 
 class Request(NamedTuple):
-    """What the endpoint takes, in its order; `generate` in `transfer.py` documents it."""
+    """What the endpoint takes, in its order (see `generate` in `transfer.py`); last, what the page alone takes."""
 
     person: str | None = None
     pose: str | None = None
@@ -51,10 +52,21 @@ class Request(NamedTuple):
     precision: str | None = "float32"
     whose: float | None = 1
     pose_whose: float | None = 1
+    backdrop: str | None = None
 
     @property
     def files(self) -> tuple[str | None, ...]:
         return self.photo, self.pose_photo, self.pose_json
+
+    def ground(self):
+        """The backdrop by its name on the page; never a path, which would be one of the server's.
+
+        Raises:
+            ValueError: no such name.
+        """
+        if self.backdrop is not None and self.backdrop not in BACKDROPS:
+            raise ValueError(f"backdrop: expected one of {', '.join(BACKDROPS)}, got {str(self.backdrop)[:40]!r}")
+        return BACKDROPS.get(self.backdrop, PLAIN)
 
     def source(self) -> Source:
         return read_source(self.person, self.photo, self.whose)

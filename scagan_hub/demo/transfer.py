@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 import gradio as gr
 
+from ..arguments import PLAIN
 from .advice import advice
 from .drawing import Drawn, draw
 from .measures import sentence
 from .models import PRECISIONS, Models
 from .people import People
 from .poses import Poses, choose_pose
-from .requests import MAX_SEED, Request, Source, Target, truth, whole
+from .requests import BACKDROPS, MAX_SEED, Request, Source, Target, truth, whole
 from .server import NETS, number, on_gpu, polite
 from .skeleton import edited, laid_over, skeleton_editor
 from .strips import figure, json_link, link, notes, strip
@@ -33,7 +34,7 @@ class Shown(NamedTuple):
     road: gr.HTML
 
 
-def transfer_tab(models: Models, people: People) -> tuple[Poses, gr.HTML, Shown, gr.Button]:
+def transfer_tab(models: Models, people: People) -> tuple[Poses, gr.HTML, Shown, gr.Button, gr.Radio]:
     """The tab's components; `transfer_events` brings them to life."""
     with gr.Row():
         with gr.Column(scale=5, min_width=300):
@@ -47,12 +48,13 @@ def transfer_tab(models: Models, people: People) -> tuple[Poses, gr.HTML, Shown,
             gr.Markdown("### The picture")
             options = {"format": "png", "interactive": False, "buttons": ["download", "fullscreen"]}
             picture = gr.Image(label="Result", elem_classes="shown", **options)
+            backdrop = gr.Radio(list(BACKDROPS), value=next(iter(BACKDROPS)), label="Backdrop")
             figures = gr.Markdown(elem_classes="quiet")
             advised = gr.HTML()
             button = gr.Button("Generate", variant="primary")
             downloads = gr.HTML()
     road = gr.HTML()
-    return poses, editor, Shown(picture, figures, advised, downloads, road), button
+    return poses, editor, Shown(picture, figures, advised, downloads, road), button, backdrop
 
 
 def settings_of(models: Models) -> Settings:
@@ -66,9 +68,9 @@ def settings_of(models: Models) -> Settings:
 
 def transfer_events(demo: gr.Blocks, models: Models, people: People, settings: Settings, parts):
     """Draws on every choice, and lays the pose on the editor where it was not made there; the endpoint `/generate`."""
-    poses, editor, shown, button = parts
+    poses, editor, shown, button, backdrop = parts
     chosen = [people.name, poses.name, people.photo.file, poses.photo.file, poses.json, editor]
-    inputs = [*chosen, *settings, people.photo.whose, poses.photo.whose]  # in the order of `Request`
+    inputs = [*chosen, *settings, people.photo.whose, poses.photo.whose, backdrop]  # in the order of `Request`
 
     @on_gpu
     def redraw(*values):
@@ -93,9 +95,9 @@ def transfer_events(demo: gr.Blocks, models: Models, people: People, settings: S
     for events, work in ((poses.changed, lay), (poses.followed, dress)):
         for event in events:
             event.success(work, inputs, [editor, *shown], **options, **NETS)
-    moved = [button.click, editor.input, *(setting.input for setting in settings)]
+    moved = [button.click, editor.input, *(setting.input for setting in (*settings, backdrop))]
     gr.on(moved, redraw, inputs, [*shown], **options, **NETS)
-    _endpoint(models, inputs)
+    _endpoint(models, inputs[:-1])
 
 
 def _endpoint(models: Models, inputs: list):
@@ -150,15 +152,17 @@ def _drawn(models: Models, request: Request) -> tuple[Request, Source, Target, D
     with polite(*request.files):
         source, target = request.source(), request.target()
         pipe = models.get(request.model, request.precision)
-        return request, source, target, draw(pipe, source, target, whole(request.seed, "seed", 0, MAX_SEED))
+        seed = whole(request.seed, "seed", 0, MAX_SEED)
+        return request, source, target, draw(pipe, source, target, seed, request.ground())
 
 
 def _shown(models: Models, request: Request, source: Source, target: Target, drawn: Drawn) -> tuple:
     true = truth(source, target)
+    compared = sentence(drawn.picture, true) if request.ground() == PLAIN else "Only plain pictures are measured."
     where = f"{drawn.seconds:.2f} s on {models.get().device.type}"
     return (
         drawn.picture,
-        f"{sentence(drawn.picture, true)} {where}.",
+        f"{compared} {where}.",
         notes(advice(models.get(request.model), source, target, drawn)),
         _downloads(models, request, drawn),
         _road(drawn),
@@ -184,6 +188,7 @@ def _downloads(models: Models, request: Request, drawn: Drawn) -> str:
         "model": request.model or models.names[0],
         "precision": request.precision,
         "seed": request.seed,
+        "backdrop": request.backdrop,
         "person": "photo" if request.photo else request.person,
         "pose": drawn.pose.to_dict(),
         "source_pose": drawn.source_pose.to_dict(),

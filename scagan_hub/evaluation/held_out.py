@@ -34,9 +34,10 @@ def generate_pairs(pipe, data, indices: Iterable[int], batch_size: int = 8) -> I
         read = {role: [Pose(k, pipe.picture_size) for k in poses[role].numpy()] for role in poses}
         parsing = list(batch["source_parsing"].numpy()) if pipe.content.config.kind == "parsing" else None
         encoded = pipe.encode(pictures(source), read["source"], source_parsing=parsing)
-        generated, edges = pipe.render(encoded, read["target"], _noise(pipe, listed))
+        rendered = pipe.render(encoded, read["target"], _noise(pipe, listed))
         aligned = pipe.content.align(source, poses["source"], poses["target"])[:, :3]
-        made = {"source": source, "aligned": aligned, "edges": edges, "generated": generated, "target": target}
+        made = {"source": source, "aligned": aligned, "edges": rendered.edge, "generated": rendered.image}
+        made["target"] = target
         yield {name: pixels(image) for name, image in made.items()}
 
 

@@ -176,9 +176,14 @@ class Layers:
         self.copied, self.painted, self.behind, self.keep, self.alpha = copied, painted, behind, keep, alpha
 
     @property
+    def person(self) -> torch.Tensor:
+        """The person's colours (B,3,H,W), about [-1, 1], where alpha is above 0."""
+        return torch.lerp(self.painted, self.copied, self.keep)
+
+    @property
     def image(self) -> torch.Tensor:
         """(B,3,H,W), about [-1, 1]."""
-        return torch.lerp(self.behind, torch.lerp(self.painted, self.copied, self.keep), self.alpha)
+        return torch.lerp(self.behind, self.person, self.alpha)
 
 
 def _parts(pose: torch.Tensor, size, step: int) -> torch.Tensor:
