@@ -57,6 +57,25 @@ def part_frames(pose, height):
     return frames, present[:, _FROM] & present[:, _TO]
 
 
+def head_window(pose, height, reach, side):
+    """A square of places round the head, upright.
+
+    Args:
+        pose: (B,18,3) keypoints x, y, confidence in pixels.
+        height: of the picture in pixels.
+        reach: half the window's size, in half sizes of the head's box.
+        side: places a side.
+
+    Returns:
+        position (B,side,side,2): x, y in pixels, rows from the crown down; whether there is a head (B,) bool.
+    """
+    frames, there = part_frames(pose, height)
+    line = torch.linspace(-reach, reach, side, device=frames.device)
+    up, right = torch.meshgrid(-line, line, indexing="ij")
+    along, across, centre = frames[:, HEAD_PART, None, None].unbind(-1)  # (B,1,1,2) each
+    return along * up[..., None] + across * right[..., None] + centre, there[:, HEAD_PART]
+
+
 def sampling_map(source_pose, target_pose, size):
     """Where in the source each target pixel is taken from.
 

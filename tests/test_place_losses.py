@@ -8,12 +8,13 @@ import torch
 from conftest import HEIGHT, STANDING, WIDTH
 from tiny_training import TINY_PLACES, Blurred
 
+from scagan_hub.alignment import head_window
 from scagan_hub.evaluation.held_out_places import place_error
 from scagan_hub.models.mend_net import Layers, MendNet
 from scagan_hub.models.place_net import PlaceNet, Places, head_frames, in_frame, inverse_frames
 from scagan_hub.training import place_phases
 from scagan_hub.training.config import PlaceWeights
-from scagan_hub.training.place_losses import Truth, alpha_loss, body_terms, head_terms, head_window, painted_alone
+from scagan_hub.training.place_losses import Truth, alpha_loss, body_terms, head_terms, painted_alone
 from scagan_hub.training.place_phases import Apart, MendTerms
 
 SIZE = (HEIGHT, WIDTH)
@@ -81,7 +82,7 @@ def test_a_picture_without_heads_has_a_finite_loss_in_its_window(monkeypatch):
     layers = net(target, person(2), pose, places)
     first = terms(layers, target, pose)["head_lpips"]
     alone = terms.lpips["VGG16"]
-    at, there = head_window(pose, HEIGHT)
+    at, there = head_window(pose, HEIGHT, 1.2, 64)
     assert there.tolist() == [True, False] and first > 0
     pose[0] = 0
     none = terms(layers, target, pose)["head_lpips"]

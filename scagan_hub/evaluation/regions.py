@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from ..alignment import HEAD_PART, part_frames
+from ..alignment import head_window, sample
 from ..data.places import SHOWN, UNKNOWN
 from ..weights import NotAvailable
 from .metrics import full_reference
@@ -86,15 +85,10 @@ class HeadFigures:
 
 def head_windows(pictures: np.ndarray, poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The heads of uint8 pictures (n,H,W,3) with poses (n,18,3): uint8 (n,64,64,3), and whether there is one (n,)."""
-    frames, there = part_frames(torch.from_numpy(np.asarray(poses, np.float32)), pictures.shape[1])
-    frames, there = frames[:, HEAD_PART], there[:, HEAD_PART]
-    line = torch.linspace(-1, 1, HEAD_SIDE)
-    up, across = torch.meshgrid(-line, line, indexing="ij")
-    points = torch.einsum("bij,jhw->bhwi", frames[:, :, :2], torch.stack([up, across])) + frames[:, None, None, :, 2]
-    size = torch.tensor([pictures.shape[2], pictures.shape[1]])
-    grid = (points + 0.5) / size * 2 - 1
+    poses = torch.from_numpy(np.asarray(poses, np.float32))
+    position, there = head_window(poses, pictures.shape[1], 1, HEAD_SIDE)
     image = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
-    windows = F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    windows = sample(image, position)
     return windows.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy(), there.numpy()
 
 

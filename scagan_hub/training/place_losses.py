@@ -10,14 +10,13 @@ import torch.nn.functional as F
 
 from ..alignment import inverse_frames, sample
 from ..data.places import HIDDEN, SHOWN, UNKNOWN
-from ..models.place_net import STEP, HeadNet, Places, head_frames, in_frame
+from ..models.place_net import STEP, HeadNet, Places, in_frame
 
 NEAR, NEAR_IN_HEAD = 2.0, 0.1  # of smooth L1: quadratic below so many pixels, so many half boxes of the head
 HIDDEN_SHARE, HIDDEN_SHARE_IN_HEAD = 0.3, 0.15  # how much hidden places count, beside shown ones
 REACH_OF_HIDDEN, FARTHEST = 2.5, 4.0  # half boxes from the head's middle: where hidden places count; the farthest goal
 SURELY = 0.95  # share of known pixels that a place between them needs
 FACE = 2  # of `data.PARSING`; it counts twice
-WINDOW, WINDOW_REACH = 64, 1.2  # pixels a side of the head's window that is looked at; its half size in head boxes
 SMALLEST = 1e-4  # share of the person that its cross entropy still tells from none
 
 
@@ -116,14 +115,6 @@ def alpha_loss(alpha: torch.Tensor, person: torch.Tensor) -> torch.Tensor:
 def painted_alone(painted: torch.Tensor, target: torch.Tensor, person: torch.Tensor) -> torch.Tensor:
     """The painted layer (B,3,H,W) inside the person, where nothing is copied, in the true surroundings."""
     return painted * person + target * (1 - person)
-
-
-def head_window(pose: torch.Tensor, height: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where the head's window lies: x, y in pixels (B,64,64,2); whether poses (B,18,3) have a head (B,)."""
-    frames, there = head_frames(pose, pose, height)
-    line = torch.linspace(-WINDOW_REACH, WINDOW_REACH, WINDOW, device=pose.device)
-    grid = torch.stack(torch.meshgrid(line, line, indexing="ij")).expand(len(pose), -1, -1, -1)
-    return in_frame(frames[1], grid).permute(0, 2, 3, 1), there
 
 
 def _kinds(state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

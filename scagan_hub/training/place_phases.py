@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..alignment import sample
+from ..alignment import head_window, sample
 from ..evaluation.held_out import scaled
 from ..models.layout import training_layout
 from ..models.lpips import Lpips
@@ -15,7 +15,9 @@ from ..models.place_net import PlaceNet, Places, head_frames
 from .config import PlaceWeights, TrainConfig
 from .learner import Learner
 from .objective import Objective, discriminators
-from .place_losses import Truth, alpha_loss, body_terms, head_terms, head_window, painted_alone
+from .place_losses import Truth, alpha_loss, body_terms, head_terms, painted_alone
+
+REACH, SIDE = 1.2, 64  # of the window that LPIPS looks at heads in
 
 
 class Apart(nn.Module):
@@ -121,7 +123,7 @@ class MendTerms:
 
     def _in_head(self, image, target, target_pose) -> torch.Tensor:
         net = self.lpips["VGG16"]
-        at, there = head_window(target_pose, target.shape[2])
+        at, there = head_window(target_pose, target.shape[2], REACH, SIDE)
         with torch.no_grad():
             wanted = net.features(sample(target, at))
         return (net.distance(net.features(sample(image, at)), wanted) * there).sum() / there.sum().clamp_min(1)
