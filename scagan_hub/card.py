@@ -21,6 +21,13 @@ from string import Template
 TEMPLATE = Path(__file__).parent / "assets" / "model_card.md"
 PARTS = {"license", "training", "figures", "limits"}
 MODEL = "Model"
+EDGES = """The target's edges are predicted first (PCT-Net), then
+style, edges and pose are rendered into the picture (IS-Net)."""
+PLACES = """Phase 1 transfers the
+content in advance: it says where in the source every pixel of the target lies, whether the source shows it, where the
+person is and where the target's edges are (PlaceNet). Phase 2 copies what the source shows, paints the rest in the
+style that it looks up in the source, and puts both before the backdrop (MendNet).
+Learned places are this package's own, not the paper's."""
 METRIC_TYPES = {"SSIM": "ssim", "PSNR": "psnr", "L1": "mae", "FID": "fid", "IS": "inception_score", "LPIPS": "lpips"}
 
 
@@ -41,6 +48,7 @@ def render(configs: dict[str, dict], report: dict | None = None, name: str = "pa
     height, width = configs["content"]["image_size"]
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         name=name,
+        description=PLACES if "head_width" in configs.get("pct_net", {}) else EDGES,
         license=report.get("license", "apache-2.0"),
         model_index=_model_index(report.get("figures", [])),
         height=height,

@@ -51,32 +51,44 @@ def _modulated(f: torch.Tensor, modulation: torch.Tensor) -> torch.Tensor:
 
 
 class StyleLookup(nn.Module):
-    """Cross-attention from places of the target to places of the source: what is worn where."""
+    """Cross-attention from places of the target to places of the source: what is worn where.
+
+    Keys and queries know features and parts of the body, values features and the source's colours.
+    """
 
     def __init__(self, channels: int, heads: int = 4):
         super().__init__()
         self.heads = heads
-        self.norm_source, self.norm_target = nn.GroupNorm(GROUPS, channels), nn.GroupNorm(GROUPS, channels)
-        self.norm_out = nn.GroupNorm(GROUPS, channels)
-        self.query = nn.Conv2d(channels + PARTS, channels, 1)
-        self.key = nn.Conv2d(channels + PARTS, channels, 1)
-        self.value = nn.Conv2d(channels, channels, 1)
-        self.out = nn.Conv2d(channels, channels, 1)
+        self.norm_source, self.norm_target = nn.LayerNorm(channels), nn.LayerNorm(channels)
+        self.query = nn.Linear(channels + PARTS, channels)
+        self.key = nn.Linear(channels + PARTS, channels)
+        self.value = nn.Linear(channels + 3, channels)
+        self.out = nn.Linear(channels, channels)
 
-    def memory(self, source: torch.Tensor, parts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keys and values (B,heads,n,d) of the source's features (B,C,h,w) and its pose's `_parts` (B,30,h,w)."""
-        source = self.norm_source(source)
-        return self._split(self.key(torch.cat([source, parts], 1))), self._split(self.value(source))
+    def memory(self, source: torch.Tensor, parts: torch.Tensor, colours: torch.Tensor):
+        """Keys and values (B,heads,n,d) of the source's features (B,C,h,w), its pose's `_parts` (B,30,h,w) and its
+        colours (B,3,h,w)."""
+        source = self.norm_source(_tokens(source))
+        key = self.key(torch.cat([source, _tokens(parts)], 2))
+        value = self.value(torch.cat([source, _tokens(colours)], 2))
+        return self._split(key), self._split(value)
 
     def forward(self, target: torch.Tensor, parts: torch.Tensor, memory) -> torch.Tensor:
         """(B,C,h,w): the style for every place of target (B,C,h,w)."""
-        query = self._split(self.query(torch.cat([self.norm_target(target), parts], 1)))
+        tokens = self.norm_target(_tokens(target))
+        query = self._split(self.query(torch.cat([tokens, _tokens(parts)], 2)))
         key, value = (x.expand(len(query), -1, -1, -1) for x in memory)
         found = F.scaled_dot_product_attention(query, key, value)  # (B,heads,n,d)
-        return self.norm_out(self.out(found.transpose(2, 3).flatten(1, 2).unflatten(2, target.shape[2:])))
+        style = self.out(found.transpose(1, 2).flatten(2))  # (B,n,C)
+        return style.transpose(1, 2).unflatten(2, target.shape[2:])
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:
-        return x.flatten(2).unflatten(1, (self.heads, -1)).transpose(2, 3)
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+
+def _tokens(x: torch.Tensor) -> torch.Tensor:
+    """(B,C,h,w) -> (B,h w,C)."""
+    return x.flatten(2).transpose(1, 2)
 
 
 class MendNet(ModelMixin, ConfigMixin):
@@ -125,7 +137,8 @@ class MendNet(ModelMixin, ConfigMixin):
         x = F.pixel_unshuffle(source_image, PATCH)
         for step in self.source:
             x = step(x)
-        return self.lookup.memory(x, _parts(source_pose, self.config.image_size, CELL).to(x.dtype))
+        parts = _parts(source_pose, self.config.image_size, CELL).to(x.dtype)
+        return self.lookup.memory(x, parts, F.avg_pool2d(source_image, CELL).to(x.dtype))
 
     def decode(self, memory, source_image: torch.Tensor, target_pose: torch.Tensor, places: Places) -> "Layers":
         """The picture.
