@@ -93,7 +93,7 @@ def sampling_map(source_pose, target_pose, size):
     with torch.autocast(source.device.type, enabled=False):  # half precision is a pixel or two off
         to_box = inverse_frames(target)  # (B,10,2,3): pixel -> [-1, 1] along and across the box
         to_source = _compose(source, to_box)
-    drawn = (in_source & in_target)[..., None]
+    drawn = (in_source & in_target & _spanned(source) & _spanned(target))[..., None]
     to_box[..., 2] = torch.where(drawn, to_box[..., 2], 1e9)  # far from its own box, a part is drawn nowhere
 
     columns = torch.arange(width, device=source.device, dtype=source.dtype)
