@@ -1,7 +1,7 @@
 """Measures a model beside all baselines on held-out pairs, and writes the figures down wherever they are shown.
 
-    python benchmarks/held_out.py MODEL --data DATA [--pairs N] [--reports DIR] [--output FOLDER] [--grid GRID.png]
-        [--readme README.md] [--docs docs/evaluation.md]
+    python benchmarks/held_out.py MODEL --data DATA [--pairs N] [--without LPIPS-VGG16] [--reports DIR]
+        [--output FOLDER] [--grid GRID.png] [--readme README.md] [--docs docs/evaluation.md]
 
 MODEL is measured as it would be bundled: in float16, loaded back in float32. --output writes that model with report
 and card. --readme and --docs put the tables between the marks `<!-- figures -->` and `<!-- /figures -->` of these
@@ -33,10 +33,11 @@ from scagan_hub.evaluation.run import evaluate, fingerprint
 DATA = "held-out rendered people"
 PROTOCOL = "unpadded"
 LIMITS = [
-    "Trained on rendered people before plain studio backdrops: photographs lose detail, and their backdrops are "
-    "painted over.",
-    "Parts that the source picture does not show (the back of a person seen from the front) are guesses.",
-    "Faces are often smoothed over, also where the source shows them; hands and long hair are soft.",
+    "Trained on rendered people, in studios or cut out; photographs are cut out first, and their backdrops are put "
+    "back only if asked for.",
+    "Parts that the source picture does not show (the back of a person seen from the front, a face seen from behind) "
+    "are guesses, and often look like it: rests of arms and faces on cloth and hair, blotches.",
+    "Heads that turn far away from the source's view, hands, and skirts seen from a new side are often wrong.",
 ]
 
 
@@ -51,9 +52,9 @@ def grid(pipe: ScaGan, data: PosePairs, indices) -> Image.Image:
     return Image.fromarray(np.concatenate([np.concatenate(rows[:half]), gap, np.concatenate(rows[half:])], axis=1))
 
 
-def measured(source, path: Path, extras=()) -> dict:
+def measured(source, path: Path, extras=(), without=()) -> dict:
     """The report at `path`, measured unless it is there already and of the same pictures."""
-    without = tuple(LPIPS) if extras else ()  # extras have a table of their own
+    without = tuple(LPIPS) if extras else without  # extras have a table of their own
     current = fingerprint(source, PROTOCOL, Measures(source, find(PROTOCOL), "cpu", extras, without=without))
     if path.is_file() and (kept := report.read(path))["fingerprint"] == current:
         return kept
@@ -61,12 +62,14 @@ def measured(source, path: Path, extras=()) -> dict:
     return report.read(path)
 
 
-def figures_of(methods: dict, data: PosePairs, indices, folder: Path, model: Path, extras=()) -> dict:
+def figures_of(methods: dict, data: PosePairs, indices, folder: Path, model: Path, extras=(), without=()) -> dict:
     """All methods side by side on the same pairs."""
     reports = []
     for name, method in methods.items():
         source = source_of(method, data, DATA, indices, model if name == "model" else None)
-        reports.append(measured(source, folder / f"{name}-{len(indices)}{'-poses' if extras else ''}.json", extras))
+        reports.append(
+            measured(source, folder / f"{name}-{len(indices)}{'-poses' if extras else ''}.json", extras, without)
+        )
     return comparison.compare(reports)
 
 
@@ -95,6 +98,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", required=True, help="folder of a data set with both splits")
     parser.add_argument("--pairs", type=int, help="so many, drawn with seed 0 (default: all)")
+    parser.add_argument("--without", nargs="+", default=[], choices=LPIPS, help="figures to leave out")
     parser.add_argument("--pose-pairs", type=int, default=300, help="for PCKh, which takes longer (default: 300)")
     parser.add_argument("--reports", type=Path, help="folder that keeps the reports (default: none is kept)")
     parser.add_argument("--output", help="where to write the model in float16 with report and card")
@@ -111,7 +115,7 @@ def main() -> None:
         data = open_pairs(options.data, "test", tuple(pipe.content.config.image_size))
         methods = {name: baseline() for name, baseline in BASELINES.items()} | {"model": Model(pipe)}
         chosen = [choose(data, options.pairs or len(data)), choose(data, min(options.pose_pairs, len(data)))]
-        figures = figures_of(methods, data, chosen[0], folder, options.model)
+        figures = figures_of(methods, data, chosen[0], folder, options.model, without=options.without)
         posed = figures_of(methods, data, chosen[1], folder, options.model, [DetectedPose.name])
     both = [report.plain(figures), report.plain(of_metric(posed, DetectedPose.name))]
     print(json.dumps(both, indent=2))
