@@ -108,7 +108,7 @@ def main() -> None:
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as half, tempfile.TemporaryDirectory() as unkept:
-        ScaGan.from_pretrained(options.model, torch_dtype=torch.float16).save_pretrained(half)
+        ScaGan.from_pretrained(options.model).to(torch.float16).save_pretrained(half)
         pipe = ScaGan.from_pretrained(half)
         folder = options.reports or Path(unkept)
         folder.mkdir(parents=True, exist_ok=True)

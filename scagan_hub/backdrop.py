@@ -8,6 +8,8 @@ from .cutout import Scene, person_colours, person_mask
 from .outputs import Rendered, pictures, tensor
 from .pose import Pose
 
+FAINT = 0.02  # alpha up to which a net leaves a pixel to the backdrop; it never says 0
+
 
 def shown_before(backdrop, rendered: Rendered, poses: list[Pose], scenes: list[Scene], output_type: str):
     """Pictures of one of `OUTPUT_TYPES`.
@@ -56,4 +58,5 @@ def _person(rendered: Rendered, i: int, pose: Pose) -> tuple[Image.Image, Image.
         alpha = person_mask(image, pose, sure=0)  # however odd they came out: there is nobody else to take
         return person_colours(image, alpha), alpha
     (person,) = pictures(rendered.person[i : i + 1], "pil")
-    return person, Image.fromarray((rendered.alpha[i, 0].float() * 255).round().byte().cpu().numpy())
+    alpha = ((rendered.alpha[i, 0].float() - FAINT) / (1 - FAINT)).clamp(min=0)
+    return person, Image.fromarray((alpha * 255).round().byte().cpu().numpy())

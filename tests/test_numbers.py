@@ -20,18 +20,14 @@ def test_numbers_that_are_none_are_an_error(picture, pose, output_type):
         pipe.animate(picture, [pose], source_pose=pose)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_makes_float32s_picture_or_says_why_not(dtype):
+@pytest.mark.parametrize(("dtype", "share"), [(torch.float16, 1), (torch.bfloat16, 0.999)])
+def test_half_precision_makes_float32s_picture(dtype, share):
     image, pose = gallery.person("person05")
     target = gallery.pose("person11-view1")
     expected = ScaGan.from_pretrained(DEMO_MODEL)(image, target, pose, output_type="np").images
     pipe = ScaGan.from_pretrained(DEMO_MODEL, dtype=dtype)
-    try:
-        made = pipe(image, target, pose, output_type="np").images
-    except ValueError as error:
-        assert dtype == torch.float16 and "bfloat16 or float32" in str(error) and "\n" not in str(error)
-    else:
-        np.testing.assert_allclose(made, expected, atol=0.03)
+    made = pipe(image, target, pose, output_type="np").images
+    assert np.quantile(np.abs(made - expected), share) < 0.02
 
 
 def test_learned_places_in_half_precision(mend_pipe):

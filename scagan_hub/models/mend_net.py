@@ -138,7 +138,8 @@ class MendNet(ModelMixin, ConfigMixin):
         for step in self.source:
             x = step(x)
         parts = _parts(source_pose, self.config.image_size, CELL).to(x.dtype)
-        return self.lookup.memory(x, parts, F.avg_pool2d(source_image, CELL).to(x.dtype))
+        colours = F.avg_pool2d(source_image, CELL, ceil_mode=True, count_include_pad=False)
+        return self.lookup.memory(x, parts, colours.to(x.dtype))
 
     def decode(self, memory, source_image: torch.Tensor, target_pose: torch.Tensor, places: Places) -> "Layers":
         """The picture.

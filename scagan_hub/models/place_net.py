@@ -89,6 +89,8 @@ class PlaceNet(ModelMixin, ConfigMixin):
         head_width: of the head's net.
     """
 
+    _keep_in_fp32_modules = ["unet", "head"]  # in bfloat16 places would be some tenths of a pixel off
+
     @register_to_config
     def __init__(self, image_size: tuple[int, int] = (256, 176), width: int = 48, head_width: int = 32):
         super().__init__()
