@@ -7,6 +7,7 @@ from conftest import HEIGHT, STANDING, WIDTH
 
 from scagan_hub import Pose
 from scagan_hub.alignment import FAR, part_maps, sampling_map
+from scagan_hub.models.place_net import brought_inside
 
 SIZE = (HEIGHT, WIDTH)
 
@@ -79,3 +80,19 @@ def test_a_bone_of_no_length_is_not_drawn():
     drawn = part_maps(source, target, SIZE, 1)[1].amin((2, 3))[0] < FAR
     limbs = [0, 1, 2, 3, 5, 6, 7, 8]
     assert not drawn[limbs].any() and drawn[4] and drawn[9]
+
+
+def test_places_outside_the_person_go_to_the_nearest_cell_of_theirs():
+    generator = torch.Generator().manual_seed(0)
+    inside = torch.rand(3, 12, 10, generator=generator) > 0.8
+    inside[2] = False
+    position = torch.rand(3, 2, 12, 10, generator=generator) * 16 - 3
+    found = brought_inside(position, inside)
+    for picture in range(2):
+        cells = inside[picture].nonzero().flip(1).float()
+        at = torch.stack([position[picture, 0].clamp(0, 9), position[picture, 1].clamp(0, 11)]).round()
+        own = inside[picture][at[1].long(), at[0].long()]
+        assert (found[picture][:, own] == position[picture][:, own]).all() and 0 < own.sum() < own.numel()
+        distance = torch.cdist(at[:, ~own].T, cells).amin(1)
+        assert torch.allclose((found[picture][:, ~own] - at[:, ~own]).norm(dim=0), distance)
+    assert (found[2] == position[2]).all()

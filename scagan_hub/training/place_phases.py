@@ -67,7 +67,7 @@ class PlacePhase(Learner):
         terms = place_terms(made, net, truth, self.config.places)
         self.accelerator.backward(terms["total"] * share)
         with torch.no_grad():
-            return net.joined(*made), self._named(terms)
+            return net(*inputs), self._named(terms)
 
 
 class MendTerms:
