@@ -84,12 +84,12 @@ def of_metric(figures: dict, metric: str) -> dict:
     return figures | parts | {"differences": differences, "not_available": {}}
 
 
-def put(path: Path, text: str) -> None:
+def put(path: Path, text: str, mark: str = "figures") -> None:
     """Replace what stands between the marks of a file."""
     before = path.read_text(encoding="utf-8")
-    marked = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
+    marked = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
     if not marked.search(before):
-        raise SystemExit(f"{path} has no marks <!-- figures --> and <!-- /figures -->")
+        raise SystemExit(f"{path} has no marks <!-- {mark} --> and <!-- /{mark} -->")
     path.write_text(marked.sub(lambda found: found[1] + text + "\n" + found[2], before), encoding="utf-8")
 
 
