@@ -72,11 +72,9 @@ def place_costs(config: TrainConfig, pct_net, is_net, content, features, mend_te
             total.backward()
         costs["pct"] = Cost({"generator": count(pct_net)}, counter.get_total_flops(), kept.bytes)
     if "is" in config.phases:
-        places = Places(make(2), make(1), make(1), make(1))
         with FlopCounterMode(display=False) as counter:
-            if "pct" not in config.phases:
-                with torch.no_grad():
-                    places = pct_net(*inputs)
+            with torch.no_grad():
+                places = pct_net(*inputs)
             costs["is"] = _mend_cost(config, is_net, inputs, places, features, mend_terms)
         costs["is"].flops = counter.get_total_flops()
     return costs

@@ -56,14 +56,11 @@ class PlaceNets(TrainedModel):
         return x
 
     def _backward(self, x: dict, step: int, share: float) -> dict[str, torch.Tensor]:
-        terms = {}
         inputs = (x["source_image"], x["source_pose"], x["target_pose"])
-        if "pct" in self.phases:
-            places, terms = self.phases["pct"].backward(inputs, x["truth"], share)
-        else:
+        terms = self.phases["pct"].backward(inputs, x["truth"], share) if "pct" in self.phases else {}
+        if "is" in self.phases:
             with torch.no_grad(), self.accelerator.autocast():
                 places = self.pct_net(*inputs)
-        places = Places(*(x.detach().float() for x in (places.position, places.shown, places.person, places.edge)))
-        if "is" in self.phases:
+            places = Places(*(x.float() for x in (places.position, places.shown, places.person, places.edge)))
             terms |= self.phases["is"].backward(x, places, step, share)
         return terms

@@ -55,19 +55,15 @@ class PlacePhase(Learner):
         apart = {"body": net.unet, "head": net.head}
         super().__init__("pct", net, None, config, accelerator, Apart(net), apart)
 
-    def backward(self, inputs: tuple, truth: Truth, share: float) -> tuple[Places, dict]:
-        """Adds `share` of one micro-batch's gradients.
+    def backward(self, inputs: tuple, truth: Truth, share: float) -> dict[str, torch.Tensor]:
+        """Adds `share` of one micro-batch's gradients; the terms of the losses.
 
         Args:
             inputs: source_image, source_pose, target_pose.
-        Returns:
-            the places; the terms of the losses.
         """
-        net, made = self.plain["generator"], self.generator(*inputs)
-        terms = place_terms(made, net, truth, self.config.places)
+        terms = place_terms(self.generator(*inputs), self.plain["generator"], truth, self.config.places)
         self.accelerator.backward(terms["total"] * share)
-        with torch.no_grad():
-            return net(*inputs), self._named(terms)
+        return self._named(terms)
 
 
 class MendTerms:
