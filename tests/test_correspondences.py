@@ -22,7 +22,7 @@ VIEWS = 4
 
 
 @pytest.fixture(scope="module")
-def assets():
+def assets(users_cache):
     try:
         return Assets(sources.ensure_assets())
     except ValueError as error:
