@@ -27,6 +27,7 @@ from scagan_hub.evaluation.methods import Aligned, Model, Reencoded, source_of
 from scagan_hub.evaluation.regions import REGIONS
 from scagan_hub.evaluation.run import evaluate
 from scagan_hub.evaluation.sources import people_in
+from scagan_hub.filters import box_mean
 
 SPLITS = {"test": "new people", "test-garments": "new people in new garments"}
 EXTRAS = ("heads", "sharpness", "regions", "PCKh-BlazePose")
@@ -96,7 +97,7 @@ def clothes(pipe: ScaGan, data: PosePairs, number: int = 60) -> dict[str, np.nda
     of everybody: whether the top's colour is right where the source has an arm before it. A value a pair."""
     dressed = wearers(data)
     found = {"silhouette": [], "between the legs": [], "behind an arm": []}
-    for i in choose(data, len(data)):
+    for i in choose(data, len(data) - 1):  # in an order drawn with seed 0
         source, target = data.pairs[int(i)]
         if all(len(values) >= number for values in found.values()):
             break
@@ -112,13 +113,19 @@ def clothes(pipe: ScaGan, data: PosePairs, number: int = 60) -> dict[str, np.nda
         if not wants:
             continue
         made, person = _make(pipe, data, source, target)
-        right = np.abs(made.astype(np.float32) - truth).mean(2) <= RIGHT * 255
         for name, mask in wants.items():
-            found[name].append(right[mask].mean())
+            off = np.abs(local_colour(made, mask) - local_colour(truth, mask)).mean(2)
+            found[name].append((off[mask] <= RIGHT * 255).mean())
         if "between the legs" in wants and person is not None:
             there = classes > 0
             found["silhouette"].append((person & there).sum() / (person | there).sum())
     return {name: np.array(values) for name, values in found.items()}
+
+
+def local_colour(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Mean colour (H,W,3) of the masked pixels within 4 of each: stripes that lie a little beside theirs are right."""
+    weight = box_mean(mask[..., None].astype(np.float32), 4)
+    return box_mean(picture.astype(np.float32) * mask[..., None], 4) / np.maximum(weight, 1e-6)
 
 
 def wearers(data: PosePairs) -> set[int]:
@@ -183,7 +190,7 @@ def alignment(pipe: ScaGan, data: PosePairs, indices) -> dict[str, np.ndarray]:
 
 
 @torch.inference_mode()
-def style(pipe: ScaGan, data: PosePairs, indices) -> dict[str, float]:
+def style(folder: str, pipe: ScaGan, data: PosePairs, indices) -> dict[str, float]:
     """How far another person's style moves what the source doesn't show; how alike people's styles are; how large
     activations become; how far float16 is from float32."""
     moved, values, largest = [], [], [0.0]
@@ -193,11 +200,7 @@ def style(pipe: ScaGan, data: PosePairs, indices) -> dict[str, float]:
         for module in net.modules()
         if isinstance(module, torch.nn.Conv2d)
     ]
-    half = ScaGan(*(type(net).from_config(net.config) for net in (pipe.pct_net, pipe.is_net)), pipe.content)
-    for own, net in ((half.pct_net, pipe.pct_net), (half.is_net, pipe.is_net)):
-        own.load_state_dict(net.state_dict())
-        own.half().eval()
-    gap = 0.0
+    half, gap = ScaGan.from_pretrained(folder, dtype=torch.float16), 0.0
     items = [data[int(i)] for i in indices]
     for item, other in zip(items, items[1:] + items[:1], strict=True):
         source, stranger = (x["source_image"][None].float() / 127.5 - 1 for x in (item, other))
@@ -209,15 +212,15 @@ def style(pipe: ScaGan, data: PosePairs, indices) -> dict[str, float]:
         hidden = ((item["target_parsing"] > 0) & (places.shown[0, 0] < 0)).expand(3, -1, -1)
         moved.append(float((pictures[0] - pictures[1])[0].abs()[hidden].mean() / 2))
         values.append(memory[1].mean(2).flatten())
-        places = half.pct_net(source.half(), *poses)
-        picture = half.is_net.decode(half.is_net.encode(source.half(), poses[0]), source.half(), poses[1], places).image
-        gap = max(gap, float((picture.float() - pictures[0]).abs().max() / 2))
+        places = half.pct_net(source, *poses)
+        picture = half.is_net.decode(half.is_net.encode(source.half(), poses[0]), source, poses[1], places).image
+        gap = max(gap, float((picture - pictures[0]).abs().max() / 2))
     for hook in hooks:
         hook.remove()
     unit = torch.nn.functional.normalize(torch.stack(values), dim=1)
     cosines = (unit @ unit.T)[~torch.eye(len(unit), dtype=torch.bool)]
     return {
-        "another's style moves what is hidden by": float(np.mean(moved)),
+        "another's style moves what is hidden by": float(np.nanmean(moved)),
         "cosine between people's styles": float(cosines.mean()),
         "largest activation": max(largest),
         "float16 differs by at most": gap,
@@ -262,7 +265,7 @@ def report(options) -> str:
             dressed |= {f"{name}, {described}: {k}": _with_interval(v) for k, v in clothes(pipe, data).items()}
         if split == "test":
             errors = alignment(pipes["Model"], data, indices)
-            said = style(pipes["Model"], data, indices[:24]) | cost(options.model, pipes["Model"], data)
+            said = style(options.model, pipes["Model"], data, indices[:24]) | cost(options.model, pipes["Model"], data)
     seen = PosePairs(options.data, "train", places=True)
     methods = [Named(pipes["Model"], "Model")]
     parts += [
@@ -273,7 +276,10 @@ def report(options) -> str:
     places = {name: f"median {np.median(v):.2f}, mean {v.mean():.2f} px" for name, v in errors.items()}
     places["whether the source shows it"] = f"right for {shown.mean():.3f}"
     parts += ["## One's own pose: SSIM to the source", _listed(own)]
-    parts += ["## Skirts, and cloth behind arms: how much of the colour is right", _listed(dressed)]
+    parts += [
+        "## Skirts, and cloth behind arms: how much of the colour is right, by means of 9 x 9 pixels",
+        _listed(dressed),
+    ]
     parts += ["## Places", _listed(places)]
     parts += ["## Style, ranges and cost", _listed({name: f"{value:.3g}" for name, value in said.items()})]
     return "\n\n".join([HEADING.format(pairs=options.pairs), *parts]) + "\n"
