@@ -1,5 +1,6 @@
 """A model in training: two nets and content on the device, and an update of them, whatever their form."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -14,7 +15,7 @@ from .learner import Learner
 from .validation import MEASURES
 
 
-class TrainedModel:
+class TrainedModel(ABC):
     """The parts of a `ScaGan` on the accelerator's device.
 
     A subclass fills `phases` and says in `_inputs` and `_backward` what is done with a batch.
@@ -49,17 +50,18 @@ class TrainedModel:
         if "pct" not in config.phases and self.pct_net is not None:
             self.pct_net.requires_grad_(False).eval()
 
+    @abstractmethod
     def _draw(self, net: torch.nn.Module) -> None:
-        """First weights, where a net's own draw is not what is wanted."""
+        """Draws a net's first weights."""
 
+    @abstractmethod
     def _inputs(self, batch: dict) -> dict:
         """uint8 pictures and poses of a batch -> all that the nets are fed and learn by."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _backward(self, x: dict, step: int, share: float) -> dict[str, torch.Tensor]:
         """Adds `share` of a micro-batch's gradients; the terms of its losses. The same ones in every step of a kind:
         processes and micro-batches are averaged name by name."""
-        raise NotImplementedError
 
     def parts(self) -> dict:
         """Everything that a checkpoint must restore, by name; each has `state_dict` and `load_state_dict`."""

@@ -43,6 +43,9 @@ class PlaceNets(TrainedModel):
         if mends and "AlexNet" in terms.lpips:
             self.measures = {**self.measures, "lpips": terms.measure}
 
+    def _draw(self, net: torch.nn.Module) -> None:
+        """They are PyTorch's own draw, with nothing learned in the last layers."""
+
     @torch.no_grad()
     def _inputs(self, batch: dict) -> dict:
         batch = {key: value.to(self.device, non_blocking=True) for key, value in batch.items() if key != "names"}
