@@ -81,6 +81,18 @@ def users_cache():
         yield
 
 
+@pytest.fixture(scope="module")
+def assets(users_cache):
+    """What rendered people are made of."""
+    from scagan_hub.people.assets import ensure_assets
+    from scagan_hub.people.body import Assets
+
+    try:
+        return Assets(ensure_assets())
+    except ValueError as error:
+        pytest.skip(f"the rendered people's assets are not cached and cannot be fetched: {error}")
+
+
 @pytest.fixture
 def pose() -> Pose:
     return Pose([(x, y, 1) for x, y in STANDING], (WIDTH, HEIGHT))

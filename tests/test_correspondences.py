@@ -11,22 +11,12 @@ pytest.importorskip("numba", reason="the extra `people` is not installed")
 from scagan_hub.cli import main
 from scagan_hub.data import Draw, PosePairs
 from scagan_hub.data.verify import verify
-from scagan_hub.people import assets as sources
 from scagan_hub.people import dataset
-from scagan_hub.people.body import Assets
 from scagan_hub.people.correspondences import FAR, STEPS, correspondences
 from scagan_hub.people.dataset import SPLITS, Arguments, covered_person, picture_of, write
 
 SMALL = Arguments(identities=2, views=2, seed=5, height=96, width=66, correspondences=True)
 VIEWS = 4
-
-
-@pytest.fixture(scope="module")
-def assets(users_cache):
-    try:
-        return Assets(sources.ensure_assets())
-    except ValueError as error:
-        pytest.skip(f"the rendered people's assets are not cached and cannot be fetched: {error}")
 
 
 @pytest.fixture(scope="module")

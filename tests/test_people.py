@@ -13,9 +13,8 @@ pytest.importorskip("numba", reason="the extra `people` is not installed")
 
 from scagan_hub.cli import main
 from scagan_hub.data import PosePairs
-from scagan_hub.people import assets as sources
 from scagan_hub.people import colours, dataset, wardrobe
-from scagan_hub.people.body import Assets, Skeleton, macro_targets, quaternions, rotation, rotation_between
+from scagan_hub.people.body import Skeleton, macro_targets, quaternions, rotation, rotation_between
 from scagan_hub.people.dataset import SPLITS, Arguments, covered_person, picture_of, write
 from scagan_hub.people.decency import bare_shares
 from scagan_hub.people.person import make_person
@@ -25,14 +24,6 @@ from scagan_hub.people.render import FACE, KEYPOINTS, OUTSIDE, SEEN
 from scagan_hub.people.studio import Camera, View
 
 SMALL = Arguments(identities=2, views=2, seed=5, height=96, width=66)
-
-
-@pytest.fixture(scope="module")
-def assets(users_cache):
-    try:
-        return Assets(sources.ensure_assets())
-    except ValueError as error:
-        pytest.skip(f"the rendered people's assets are not cached and cannot be fetched: {error}")
 
 
 @pytest.fixture(scope="module")
