@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from . import skeleton
+from .files.writing import whole_file
 from .pose import Pose
-from .writing import whole_file
 
 FILE = "domain.npz"  # beside a model's weights
 WITHIN = 0.995  # of training pictures or poses score below 1

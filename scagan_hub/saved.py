@@ -9,7 +9,7 @@ from diffusers import DiffusionPipeline, ModelMixin
 
 from . import card, loading
 from .domain import FILE, Domain
-from .writing import whole_folder
+from .files.writing import whole_folder
 
 REPORT = "report.json"
 HUB_OPTIONS = {"revision", "cache_dir", "token", "local_files_only", "force_download"}

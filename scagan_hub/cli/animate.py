@@ -23,8 +23,8 @@ def add(commands):
 
 def _animate(args):
     from ..arguments import read_backdrop
+    from ..files.writing import check_writable, whole_file
     from ..video import check_format, write_animation
-    from ..writing import check_writable, whole_file
 
     check_format(check_writable(args.output))
     if not 0 < args.fps <= 120:

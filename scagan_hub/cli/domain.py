@@ -13,7 +13,7 @@ def add(commands):
 
 def _domain(args):
     from ..domain import FILE, Domain
-    from ..writing import check_writable
+    from ..files.writing import check_writable
 
     output = check_writable(args.model / FILE)
     pictures, poses = _split(args.data, "train")

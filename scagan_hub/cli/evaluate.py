@@ -44,7 +44,7 @@ def add(commands):
 
 def _evaluate(args):
     from ..evaluation.protocols import find
-    from ..writing import check_writable, whole_file
+    from ..files.writing import check_writable, whole_file
 
     if args.output.suffix != ".json":
         raise ValueError(f"--output: expected a name that ends in .json, got {args.output.name}")

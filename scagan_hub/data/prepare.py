@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from ..files.writing import whole_folder
 from ..photo import fit_photo, open_image
 from ..pose import Pose
-from ..writing import whole_folder
 from .annotations import MISSING, read_table
 from .layouts import identity
 

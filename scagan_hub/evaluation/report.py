@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..writing import whole_file
+from ..files.writing import whole_file
 from .intervals import describe, interval, mean
 from .protocols import PERSON, better, find
 from .sources import Source

@@ -17,7 +17,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object, parse_flag_from_env
 from tqdm import tqdm
 
-from ..writing import whole_file
+from ..files.writing import whole_file
 from . import report
 from .measures import Measures
 from .protocols import find

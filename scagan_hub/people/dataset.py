@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..writing import whole_file
+from ..files.writing import whole_file
 from .assets import ensure_assets
 from .card import write_card
 from .correspondences import FAR, correspondences
