@@ -5,7 +5,7 @@ import os
 import numpy as np
 from PIL import Image, ImageColor
 
-from .photo import open_image
+from .images.opening import open_image
 from .pose import Pose
 
 PLAIN, KEEP = "plain", "keep"  # backdrops: what the nets make, and the source's own

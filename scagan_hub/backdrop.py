@@ -4,8 +4,8 @@ import torch
 from PIL import Image, ImageOps
 
 from .arguments import KEEP, PLAIN, paired
-from .cutout import Scene, person_colours, person_mask
 from .outputs import Rendered, pictures, tensor
+from .photos.cutout import Scene, person_colours, person_mask
 from .pose import Pose
 
 FAINT = 0.02  # alpha up to which a net leaves a pixel to the backdrop; it never says 0

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from .photo import open_image
+from .images.opening import open_image
 from .pose import Pose
 
 WEIGHTS = Path(__file__).parent / "assets" / "blazepose"

@@ -11,7 +11,7 @@ from diffusers.utils import BaseOutput
 from PIL import Image
 
 from .content import edge_image
-from .cutout import Scene
+from .photos.cutout import Scene
 from .pose import Pose
 
 OUTPUT_TYPES = ("pil", "np", "pt")

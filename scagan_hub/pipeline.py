@@ -17,13 +17,14 @@ from PIL import Image
 from .arguments import PLAIN, content_maps, listed, matching, paired, read_backdrop, read_pose, scaled
 from .backdrop import shown_before
 from .content import Content, one_plane
-from .cutout import scene_of
+from .images.opening import open_image
 from .models.is_net import ISNet
 from .models.mend_net import MendNet
 from .models.pct_net import PCTNet
 from .models.place_net import PlaceNet
 from .outputs import OUTPUT_TYPES, EncodedSource, Rendered, ScaGanOutput, edge_pictures, tensor
-from .photo import fit_photo, open_image
+from .photos.crop import fit_photo
+from .photos.cutout import scene_of
 from .pose import Pose
 from .saved import SavedPipeline
 

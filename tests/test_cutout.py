@@ -10,11 +10,12 @@ from PIL import Image, ImageFilter
 
 from scagan_hub import DEMO_MODEL, ScaGan, detect, gallery
 from scagan_hub.backdrop import shown_before
-from scagan_hub.cutout import GROUND, Scene, person_colours, person_mask, scene_of
-from scagan_hub.filling import filled
-from scagan_hub.filters import box_mean
+from scagan_hub.images.filters import box_mean
+from scagan_hub.images.opening import open_image
 from scagan_hub.outputs import Rendered, tensor
-from scagan_hub.photo import fit_photo, framing, open_image
+from scagan_hub.photos.crop import fit_photo, framing
+from scagan_hub.photos.cutout import GROUND, Scene, person_colours, person_mask, scene_of
+from scagan_hub.photos.filling import filled
 from scagan_hub.pose import Pose
 from tests.test_photo import PHOTO
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from scagan_hub import detect
 from scagan_hub.detect import detect_people
-from scagan_hub.photo import fit_photo, open_image
+from scagan_hub.images.opening import open_image
+from scagan_hub.photos.crop import fit_photo
 from scagan_hub.pose import Pose
 from tests.test_photo import PHOTO
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scagan_hub.photo import MAX_PIXELS, fit_photo, open_image
+from scagan_hub.images.opening import MAX_PIXELS, open_image
+from scagan_hub.photos.crop import fit_photo
 from scagan_hub.pose import Pose
 from tests.test_pose import LOWER_BODY, make_pose
 

@@ -24,7 +24,7 @@ def add(commands):
 def _animate(args):
     from ..arguments import read_backdrop
     from ..files.writing import check_writable, whole_file
-    from ..video import check_format, write_animation
+    from ..images.video import check_format, write_animation
 
     check_format(check_writable(args.output))
     if not 0 < args.fps <= 120:

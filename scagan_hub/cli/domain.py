@@ -36,7 +36,7 @@ def _split(folder: Path, split: str):
     """The pictures, one after the other, and the poses of a split."""
     from ..data.annotations import read_annotations
     from ..data.layouts import Split
-    from ..photo import open_image
+    from ..images.opening import open_image
     from ..pose import Pose
 
     tables = Split(folder, split)

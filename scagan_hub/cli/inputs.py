@@ -26,7 +26,7 @@ def add_model(parser):
 
 def read_source(source: str, pose: Path | None):
     """The source's picture and its pose."""
-    from ..photo import open_image
+    from ..images.opening import open_image
     from ..pose import Pose
 
     found = None

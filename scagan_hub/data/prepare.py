@@ -11,7 +11,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..files.writing import whole_folder
-from ..photo import fit_photo, open_image
+from ..images.opening import open_image
+from ..photos.crop import fit_photo
 from ..pose import Pose
 from .annotations import MISSING, read_table
 from .layouts import identity

@@ -8,8 +8,8 @@ import gradio as gr
 import torch
 
 from .. import motion
+from ..images.video import write_animation
 from ..pose import Pose
-from ..video import write_animation
 from .drawing import picture_of
 from .models import Models
 from .people import QUIET, People

@@ -8,7 +8,8 @@ from gradio.events import Dependency
 from PIL import Image
 
 from .. import gallery
-from ..photo import fit_photo, open_image
+from ..images.opening import open_image
+from ..photos.crop import fit_photo
 from .requests import NOBODY
 from .server import DETECTOR, number, polite, upload
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from .. import gallery
 from ..arguments import KEEP, PLAIN, UNKNOWN_SIZE
-from ..photo import open_image
+from ..images.opening import open_image
 from ..pose import Pose
 from .skeleton import edited
 
