@@ -8,7 +8,7 @@ import argparse
 
 from scagan_hub import DEMO_MODEL, ScaGan, gallery
 from scagan_hub.images.video import write_animation
-from scagan_hub.motion import in_betweens, motion
+from scagan_hub.poses.motion import in_betweens, motion
 
 
 def main(argv: list[str] | None = None):

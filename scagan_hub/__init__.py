@@ -5,7 +5,7 @@ from pathlib import Path
 
 DEMO_MODEL = str(Path(__file__).parent / "assets" / "demo")
 
-_LAZY = {"ScaGan": ".pipeline", "ScaGanOutput": ".pipeline", "Pose": ".pose"}
+_LAZY = {"ScaGan": ".pipeline", "ScaGanOutput": ".pipeline", "Pose": ".poses.pose"}
 
 __all__ = ["DEMO_MODEL", "Pose", "ScaGan", "ScaGanOutput"]
 

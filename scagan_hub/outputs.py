@@ -12,7 +12,7 @@ from PIL import Image
 
 from .content import edge_image
 from .photos.cutout import Scene
-from .pose import Pose
+from .poses.pose import Pose
 
 OUTPUT_TYPES = ("pil", "np", "pt")
 

@@ -25,7 +25,7 @@ from .models.place_net import PlaceNet
 from .outputs import OUTPUT_TYPES, EncodedSource, Rendered, ScaGanOutput, edge_pictures, tensor
 from .photos.crop import fit_photo
 from .photos.cutout import scene_of
-from .pose import Pose
+from .poses.pose import Pose
 from .saved import SavedPipeline
 
 

@@ -38,8 +38,8 @@ def _animate(args):
 
 
 def _read_poses(poses: Path) -> list:
-    from .. import motion
     from ..arguments import read_pose
+    from ..poses import motion
 
     if poses.is_dir():
         files = sorted(file for file in poses.iterdir() if file.is_file() and not file.name.startswith("."))

@@ -37,7 +37,7 @@ def _split(folder: Path, split: str):
     from ..data.annotations import read_annotations
     from ..data.layouts import Split
     from ..images.opening import open_image
-    from ..pose import Pose
+    from ..poses.pose import Pose
 
     tables = Split(folder, split)
     keypoints = read_annotations(tables.annotations)

@@ -27,7 +27,7 @@ def add_model(parser):
 def read_source(source: str, pose: Path | None):
     """The source's picture and its pose."""
     from ..images.opening import open_image
-    from ..pose import Pose
+    from ..poses.pose import Pose
 
     found = None
     if Path(source).exists():

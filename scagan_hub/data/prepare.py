@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ..files.writing import whole_folder
 from ..images.opening import open_image
 from ..photos.crop import fit_photo
-from ..pose import Pose
+from ..poses.pose import Pose
 from .annotations import MISSING, read_table
 from .layouts import identity
 

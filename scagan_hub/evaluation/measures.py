@@ -95,7 +95,7 @@ def _detected(pixels: np.ndarray, shape) -> np.ndarray:
     """(18,2) y, x of the person in a picture, -1 where nothing was found."""
     from PIL import Image
 
-    from ..pose import Pose
+    from ..poses.pose import Pose
 
     try:
         pose = Pose.detect(Image.fromarray(pixels.reshape(shape)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from ..pose import Pose
+from ..poses.pose import Pose
 
 # Of the body size: the room beside, and above and below the joints, for hands, head and feet, as in training.
 MARGIN = np.array([0.15, 0.34])

@@ -15,10 +15,10 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from ..detect import CENTRE, MIN_PRESENCE, TOP, Landmarks, Roi, landmarks_in
 from ..images.filters import box_mean, guided, reduced, within
 from ..images.opening import open_image
-from ..pose import Pose
+from ..poses.blazepose import CENTRE, MIN_PRESENCE, TOP, Landmarks, Roi, landmarks_in
+from ..poses.pose import Pose
 from .crop import fit_photo, framing
 from .filling import filled
 
