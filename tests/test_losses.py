@@ -9,6 +9,7 @@ from plain import dense_contextual_loss
 from recipe import recipe_tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from scagan_hub.features.vgg import VGG
 from scagan_hub.losses import (
     adversarial_loss,
     appearance_loss,
@@ -16,7 +17,6 @@ from scagan_hub.losses import (
     flow_roughness,
     perceptual_loss,
 )
-from scagan_hub.models.features import VGG
 
 REFERENCE = Path(__file__).parent / "fixtures" / "losses.npz"
 

@@ -10,7 +10,7 @@ import torch
 
 from ..alignment import head_window, sample
 from ..data.places import SHOWN, UNKNOWN
-from ..weights import NotAvailable
+from ..features.weights import NotAvailable
 from .metrics import full_reference
 from .protocols import Protocol
 

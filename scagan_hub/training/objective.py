@@ -47,7 +47,7 @@ class Objective:
 
     Args:
         discriminators: see the function of that name; empty where there are none.
-        features: a frozen net of `models.features`, or None.
+        features: a frozen net of `features`, or None.
         phase: "pct" (edge maps: no contextual term) or "is".
     Raises:
         ValueError: for `raw_contextual` with a net that isn't a VGG.
