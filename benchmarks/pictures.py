@@ -16,7 +16,7 @@ import torch
 from clothes import behind_arms, between_legs, local_colour, person_number, wearers
 
 from scagan_hub import Pose, ScaGan, card
-from scagan_hub.alignment import sampling_map
+from scagan_hub.content.alignment import sampling_map
 from scagan_hub.data import PosePairs
 from scagan_hub.data.places import SHOWN, UNKNOWN
 from scagan_hub.evaluation import compare, ssim

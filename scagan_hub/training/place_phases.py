@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..alignment import head_window, sample
+from ..content.alignment import head_window, sample
 from ..evaluation.held_out import scaled
 from ..features.lpips import Lpips
 from ..models.layout import training_layout
