@@ -17,6 +17,7 @@ from PIL import Image
 from .arguments import PLAIN, content_maps, listed, matching, paired, read_backdrop, read_pose, scaled
 from .backdrop import shown_before
 from .content import Content, one_plane
+from .hub.saved import SavedPipeline
 from .images.opening import open_image
 from .models.is_net import ISNet
 from .models.mend_net import MendNet
@@ -26,7 +27,6 @@ from .outputs import OUTPUT_TYPES, EncodedSource, Rendered, ScaGanOutput, edge_p
 from .photos.crop import fit_photo
 from .photos.cutout import scene_of
 from .poses.pose import Pose
-from .saved import SavedPipeline
 
 
 class ScaGan(SavedPipeline):

@@ -13,7 +13,7 @@ import tiny_inception
 import torch
 from PIL import Image
 
-from scagan_hub import card, gallery
+from scagan_hub import gallery
 from scagan_hub.cli import main
 from scagan_hub.evaluation import frechet_distance, l1, measures, page, pckh, report, ssim
 from scagan_hub.evaluation.comparison import compare
@@ -24,6 +24,7 @@ from scagan_hub.evaluation.run import evaluate
 from scagan_hub.evaluation.sources import PictureFolders, people_in
 from scagan_hub.features import vgg
 from scagan_hub.features.weights import NotAvailable
+from scagan_hub.hub import card
 
 NUMBER, HEIGHT, WIDTH = 23, 32, 22
 

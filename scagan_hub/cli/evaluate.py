@@ -89,7 +89,7 @@ def _made(args):
         raise ValueError(f"--number: expected at least 1 pair, got {args.number}")
     folder, size, pipe = None, None, None
     if args.model:
-        from ..loading import model_folder
+        from ..hub.checks import model_folder
 
         folder = model_folder(args.model)
         pipe = _pipe(folder, args.device)

@@ -59,7 +59,7 @@ def read_target(pose: str):
 
 def load(args):
     """The pipeline on its device, and the generator of its noise."""
-    from ..loading import model_folder
+    from ..hub.checks import model_folder
 
     folder = model_folder(args.model)
     import torch
