@@ -10,7 +10,7 @@ from recipe import recipe_tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from scagan_hub.features.vgg import VGG
-from scagan_hub.losses import (
+from scagan_hub.training.losses import (
     adversarial_loss,
     appearance_loss,
     contextual_loss,
