@@ -25,7 +25,6 @@ from held_out import put
 from PIL import Image, ImageDraw, ImageFont
 
 from scagan_hub import Pose, ScaGan, gallery
-from scagan_hub.arguments import PLAIN
 from scagan_hub.backdrop import shown_before
 from scagan_hub.evaluation import comparison
 from scagan_hub.evaluation.intervals import interval, mean
@@ -34,6 +33,7 @@ from scagan_hub.evaluation.lpips import Lpips
 from scagan_hub.evaluation.metrics import full_reference
 from scagan_hub.features.weights import locate
 from scagan_hub.images.opening import open_image
+from scagan_hub.inputs import PLAIN
 from scagan_hub.photos.crop import fit_photo
 from scagan_hub.photos.cutout import GROUND, Scene, scene_of
 

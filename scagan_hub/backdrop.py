@@ -3,7 +3,7 @@
 import torch
 from PIL import Image, ImageOps
 
-from .arguments import KEEP, PLAIN, paired
+from .inputs import KEEP, PLAIN, paired
 from .outputs import Rendered, pictures, tensor
 from .photos.cutout import Scene, person_colours, person_mask
 from .poses.pose import Pose

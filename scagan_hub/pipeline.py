@@ -14,11 +14,11 @@ import torch
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 
-from .arguments import PLAIN, content_maps, listed, matching, paired, read_backdrop, read_pose, scaled
 from .backdrop import shown_before
 from .content import Content, one_plane
 from .hub.saved import SavedPipeline
 from .images.opening import open_image
+from .inputs import PLAIN, content_maps, listed, matching, paired, read_backdrop, read_pose, scaled
 from .models.is_net import ISNet
 from .models.mend_net import MendNet
 from .models.pct_net import PCTNet

@@ -22,9 +22,9 @@ def add(commands):
 
 
 def _animate(args):
-    from ..arguments import read_backdrop
     from ..files.writing import check_writable, whole_file
     from ..images.video import check_format, write_animation
+    from ..inputs import read_backdrop
 
     check_format(check_writable(args.output))
     if not 0 < args.fps <= 120:
@@ -38,7 +38,7 @@ def _animate(args):
 
 
 def _read_poses(poses: Path) -> list:
-    from ..arguments import read_pose
+    from ..inputs import read_pose
     from ..poses import motion
 
     if poses.is_dir():

@@ -45,7 +45,7 @@ def read_source(source: str, pose: Path | None):
 
 
 def read_target(pose: str):
-    from ..arguments import read_pose
+    from ..inputs import read_pose
 
     if Path(pose).exists():
         return read_pose(pose)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from PIL import Image
 
-from ..arguments import PLAIN
 from ..content import edge_image, one_plane
+from ..inputs import PLAIN
 from ..pipeline import EncodedSource, ScaGan
 from ..poses.pose import Pose
 from .requests import Source, Target

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from PIL import Image
 
 from .. import gallery
-from ..arguments import KEEP, PLAIN
 from ..images.opening import open_image
+from ..inputs import KEEP, PLAIN
 from ..poses.openpose import UNKNOWN_SIZE
 from ..poses.pose import Pose
 from .skeleton import edited
