@@ -17,7 +17,7 @@ from .sources import Source
 
 if TYPE_CHECKING:
     from .measures import Measures
-    from .run import Progress
+    from .progress import Progress
 
 PARTS = ("method", "protocol", "pairs", "data", "size", "metrics", "bootstrap", "per_pair")
 ORDER = ("SSIM", "L1", "PSNR", "LPIPS", "LPIPS-VGG16", "FID", "IS")  # of columns; others follow
