@@ -16,7 +16,7 @@ import torch
 from clothes import behind_arms, between_legs, local_colour, person_number, wearers
 
 from scagan_hub import Pose, ScaGan
-from scagan_hub.content.alignment import sampling_map
+from scagan_hub.content.alignment import carried_on, sampling_map
 from scagan_hub.data import PosePairs
 from scagan_hub.data.places import SHOWN, UNKNOWN
 from scagan_hub.evaluation import compare, ssim
@@ -138,6 +138,10 @@ def alignment(pipe: ScaGan, data: PosePairs, indices) -> dict[str, np.ndarray]:
     return {name: np.concatenate(values) for name, values in found.items()}
 
 
+def _person(pipe: ScaGan, source: torch.Tensor, pose: torch.Tensor) -> torch.Tensor:
+    return carried_on(source, pipe.pct_net.silhouette(source, pose))
+
+
 @torch.inference_mode()
 def style(folder: str, pipe: ScaGan, data: PosePairs, indices) -> dict[str, float]:
     """How far another person's style moves what the source doesn't show; how alike people's styles are; how large
@@ -155,14 +159,18 @@ def style(folder: str, pipe: ScaGan, data: PosePairs, indices) -> dict[str, floa
         source, stranger = (x["source_image"][None].float() / 127.5 - 1 for x in (item, other))
         poses = item["source_pose"][None], item["target_pose"][None]
         places = pipe.pct_net(source, *poses)
-        memory = pipe.is_net.encode(source, poses[0])
-        another = pipe.is_net.encode(stranger, other["source_pose"][None])
-        pictures = [pipe.is_net.decode(m, source, poses[1], places).image for m in (memory, another)]
+        person = _person(pipe, source, poses[0])
+        memory = pipe.is_net.encode(person, poses[0])
+        of_stranger = other["source_pose"][None]
+        another = pipe.is_net.encode(_person(pipe, stranger, of_stranger), of_stranger)
+        pictures = [pipe.is_net.decode(m, source, person, poses[1], places).image for m in (memory, another)]
         hidden = ((item["target_parsing"] > 0) & (places.shown[0, 0] < 0)).expand(3, -1, -1)
         moved.append(float((pictures[0] - pictures[1])[0].abs()[hidden].mean() / 2))
         values.append(memory[1].mean(2).flatten())
         places = half.pct_net(source, *poses)
-        picture = half.is_net.decode(half.is_net.encode(source.half(), poses[0]), source, poses[1], places).image
+        person = _person(half, source, poses[0])
+        memory = half.is_net.encode(person.half(), poses[0])
+        picture = half.is_net.decode(memory, source, person, poses[1], places).image
         gap = max(gap, float((picture - pictures[0]).abs().max() / 2))
     for hook in hooks:
         hook.remove()

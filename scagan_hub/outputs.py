@@ -43,6 +43,7 @@ class EncodedSource:
         poses: S poses in the pixels of `image`.
         style: what phase 2 needs of the source: see `ISNet.style_modulations`, `MendNet.encode`.
         scenes: S photos and where in them the person stands.
+        person: (S,3,H,W), `image` carried on beyond its person, of a model that learns places.
     """
 
     image: torch.Tensor
@@ -50,6 +51,7 @@ class EncodedSource:
     poses: list[Pose]
     style: Sequence
     scenes: list[Scene]
+    person: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.poses)

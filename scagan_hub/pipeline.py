@@ -16,6 +16,7 @@ from PIL import Image
 
 from .backdrop import shown_before
 from .content import Content, one_plane
+from .content.alignment import carried_on
 from .hub.saved import SavedPipeline
 from .images.opening import open_image
 from .inputs import PLAIN, content_maps, listed, matching, paired, read_backdrop, read_pose, scaled
@@ -25,7 +26,7 @@ from .models.pct_net import PCTNet
 from .models.place_net import PlaceNet
 from .outputs import OUTPUT_TYPES, EncodedSource, Rendered, ScaGanOutput, edge_pictures, tensor
 from .photos.crop import fit_photo
-from .photos.cutout import scene_of
+from .photos.cutout import Scene, scene_of
 from .poses.pose import Pose
 
 
@@ -163,11 +164,13 @@ class ScaGan(SavedPipeline):
         edge = [self.content.edges(image[i : i + 1]) if given is None else given for i, given in enumerate(edges)]
         edge = torch.cat([x.to(image) for x in edge])  # (S,E,H,W)
         x = image.to(self.is_net.dtype)
-        if self.learns_places:
-            style = self.is_net.encode(x, self._keypoints(poses))
-        else:
+        if not self.learns_places:
             style = self.is_net.style_modulations(self.is_net.encode(x))
-        return EncodedSource(image, edge, list(poses), style, list(scenes))
+            return EncodedSource(image, edge, list(poses), style, list(scenes))
+        keypoints = self._keypoints(poses)
+        person = carried_on(image, self._inside(image, keypoints, scenes))
+        style = self.is_net.encode(person.to(x), keypoints)
+        return EncodedSource(image, edge, list(poses), style, list(scenes), person)
 
     @torch.inference_mode()
     def render(self, source: EncodedSource, target_poses: list[Pose], noise: torch.Tensor | None = None) -> Rendered:
@@ -189,7 +192,8 @@ class ScaGan(SavedPipeline):
         target_pose = self._keypoints(target_poses)
         if self.learns_places:
             places = self.pct_net(image.to(self.pct_net.dtype), source_pose, target_pose)
-            layers = self.is_net.decode(source.style, image, target_pose, places)
+            person = source.person.expand(n, -1, -1, -1)
+            layers = self.is_net.decode(source.style, image, person, target_pose, places)
             rendered = Rendered(layers.image, 2 * torch.sigmoid(places.edge) - 1, layers.alpha, layers.person)
             return rendered.checked(self.is_net.dtype)
         pose_map = self.content.heatmaps(target_pose)  # (N,18,H,W)
@@ -214,6 +218,14 @@ class ScaGan(SavedPipeline):
         if edge is not None:
             maps = [scene.alone(picture, "white") for picture in maps]
         return scene, fitted, fitted_pose.drop_outside(), self.content.read(maps) if maps else None
+
+    def _inside(self, image: torch.Tensor, source_pose: torch.Tensor, scenes: Sequence[Scene]) -> torch.Tensor:
+        """Where sources (S,3,H,W) show their person, 1 or 0 (S,1,H,W): as cut out, else as phase 1 says."""
+        inside = self.pct_net.silhouette(image.to(self.pct_net.dtype), source_pose).to(image)
+        for number, scene in enumerate(scenes):
+            if scene.fitted_mask is not None:
+                inside[number, 0] = torch.from_numpy(np.asarray(scene.fitted_mask) > 127).to(inside)
+        return inside
 
     def place(self, target: Pose, source: Pose) -> Pose:
         """A target pose in the pixels of the generated picture of a source with this (fitted) pose."""

@@ -6,8 +6,7 @@ import torch
 from conftest import HEIGHT, STANDING, WIDTH
 
 from scagan_hub import Pose
-from scagan_hub.content.alignment import FAR, part_maps, sampling_map
-from scagan_hub.models.place_net import brought_inside
+from scagan_hub.content.alignment import FAR, carried_on, part_maps, sampling_map
 
 SIZE = (HEIGHT, WIDTH)
 
@@ -82,17 +81,17 @@ def test_a_bone_of_no_length_is_not_drawn():
     assert not drawn[limbs].any() and drawn[4] and drawn[9]
 
 
-def test_places_outside_the_person_go_to_the_nearest_cell_of_theirs():
+def test_colours_go_on_beyond_the_person():
     generator = torch.Generator().manual_seed(0)
-    inside = torch.rand(3, 12, 10, generator=generator) > 0.8
-    inside[2] = False
-    position = torch.rand(3, 2, 12, 10, generator=generator) * 16 - 3
-    found = brought_inside(position, inside)
-    for picture in range(2):
-        cells = inside[picture].nonzero().flip(1).float()
-        at = torch.stack([position[picture, 0].clamp(0, 9), position[picture, 1].clamp(0, 11)]).round()
-        own = inside[picture][at[1].long(), at[0].long()]
-        assert (found[picture][:, own] == position[picture][:, own]).all() and 0 < own.sum() < own.numel()
-        distance = torch.cdist(at[:, ~own].T, cells).amin(1)
-        assert torch.allclose((found[picture][:, ~own] - at[:, ~own]).norm(dim=0), distance)
-    assert (found[2] == position[2]).all()
+    image = torch.rand(3, 3, 20, 14, generator=generator)
+    inside = torch.zeros(3, 1, 20, 14)
+    inside[:2, :, 4:16, 3:11] = 1
+    image[0, :, :, :7], image[0, :, :, 7:] = 0.2, 0.8
+    image[:2] = torch.where(inside[:2] > 0, image[:2], 5.0)
+    found = carried_on(image, inside)
+    own = (slice(None), slice(5, 15), slice(4, 10))
+    assert torch.equal(found[:2][(slice(None), *own)], image[:2][(slice(None), *own)])
+    low, high = (getattr(image[1][own], name)((1, 2)) for name in ("amin", "amax"))
+    assert (found[1].amin((1, 2)) >= low - 1e-5).all() and (found[1].amax((1, 2)) <= high + 1e-5).all()
+    assert found[0, :, 5:12, 0].max() < 0.5 < found[0, :, 5:12, -1].min()
+    assert torch.equal(found[2], image[2])

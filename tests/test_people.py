@@ -18,7 +18,7 @@ from scagan_hub.people.body import Skeleton, macro_targets, quaternions, rotatio
 from scagan_hub.people.dataset import SPLITS, Arguments, covered_person, picture_of, write
 from scagan_hub.people.decency import bare_shares
 from scagan_hub.people.person import make_person
-from scagan_hub.people.poses import ARM_TARGETS, Surface, sample_pose
+from scagan_hub.people.poses import ACTIVE_STANCES, ARM_TARGETS, ARMS, STANCES, Surface, sample_active_pose, sample_pose
 from scagan_hub.people.raster import CUTOUT, OPAQUE, cover
 from scagan_hub.people.render import FACE, KEYPOINTS, OUTSIDE, SEEN
 from scagan_hub.people.studio import Camera, View
@@ -104,6 +104,29 @@ def test_camera_projects_along_its_rays():
     np.testing.assert_allclose(camera.project(point[None])[0, :2], [30.5, 10.5], atol=1e-4)
 
 
+def test_a_camera_that_is_tilted_turns_the_picture_about_its_middle():
+    size, point = (64, 44), np.array([[3.0, 12.0, 1.0]])
+    upright, tilted = (
+        Camera(View("front", 0, 5, "full", 1, 0, roll), 0, 18, (0.0, 0.0), size).project(point)[0] for roll in (0, 30)
+    )
+    middle = np.array([22, 32])
+    np.testing.assert_allclose(
+        tilted[:2] - middle, rotation([0, 0, 1], -30)[:2, :2] @ (upright[:2] - middle), atol=1e-4
+    )
+    assert tilted[2] == upright[2]
+
+
+def test_active_people_bend_their_knees(assets):
+    """Pictures of active people differ from those of standing ones in their poses, and say which they are."""
+    active, kinds = dataclasses.replace(SMALL, poses="active"), set()
+    person, _ = covered_person(assets, SMALL, "train", 0)
+    for view in range(8):
+        kinds.add(picture_of(person, active, view)[1]["pose"].split("-")[0])
+    assert len(kinds & set(ACTIVE_STANCES)) >= 3 and kinds & set(STANCES)
+    with pytest.raises(ValueError, match="poses: expected one of standing, active, got 'sitting'"):
+        dataclasses.replace(SMALL, poses="sitting")
+
+
 def test_everyone_is_covered(assets):
     shares = np.array([bare_shares(make_person(assets, seed, held_out=seed % 3 == 0)) for seed in range(12)])
     assert shares.max() < dataset.BARE
@@ -146,19 +169,20 @@ def test_held_out_garments_are_never_worn_in_training(assets):
     assert not set(wardrobe.SHOES) & set(wardrobe.HELD_OUT_SHOES)
 
 
-def test_hands_stay_out_of_the_body(assets, person):
+@pytest.mark.parametrize(("sample", "arms"), [(sample_pose, ARMS), (sample_active_pose, ARM_TARGETS)])
+def test_hands_stay_out_of_the_body(assets, person, sample, arms):
     """The middle of each hand is outside the trunk's skin, in poses of every kind."""
     rng, kinds, deepest = np.random.default_rng(3), set(), []
     skeleton = person.skeleton
     for _ in range(60):
-        pose, name = sample_pose(skeleton, person.body, rng, look=0)
+        pose, name = sample(skeleton, person.body, rng, look=0)
         kinds |= set(name.split("-")[1:])
         turns, places = skeleton.solve(pose)
         surface = Surface(skeleton, person.body, pose)
         for side in "LR":
             knuckles = places[[assets.bones[f"finger{n}-2.{side}"] for n in "235"]]
             deepest.append(np.linalg.norm(surface.push(knuckles, 0.0)))
-    assert kinds == set(ARM_TARGETS)
+    assert kinds == set(arms)
     assert np.mean(np.array(deepest) > 0.05) < 0.05, np.sort(deepest)[-10:]
 
 

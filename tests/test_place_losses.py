@@ -79,7 +79,7 @@ def test_a_picture_without_heads_has_a_finite_loss_in_its_window(monkeypatch):
     places = Places(*(torch.zeros(2, count, *SIZE) for count in (2, 1, 1, 1)))
     target = torch.rand(2, 3, *SIZE) * 2 - 1
     pose[1] = 0
-    layers = net(target, person(2), pose, places)
+    layers = net(target, torch.ones(2, 1, *SIZE), person(2), pose, places)
     first = terms(layers, target, pose)["head_lpips"]
     alone = terms.lpips["VGG16"]
     at, there = head_window(pose, HEIGHT, 1.2, 64)

@@ -14,6 +14,7 @@ def add(commands):
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=_size, default=(256, 176), metavar="HxW", help="of the pictures: 256x176")
     parser.add_argument("--backdrop", choices=("studio", "varied"), default="studio", help="varied: also outside")
+    parser.add_argument("--poses", choices=("standing", "active"), default="standing", help="active: sport and dance")
     parser.add_argument("--correspondences", action="store_true", help="and where each pixel lies in other pictures")
     parser.add_argument("--workers", type=int, default=1, help="processes; the pictures are the same with any number")
     parser.set_defaults(run=_people)
@@ -30,7 +31,8 @@ def _people(args):
     from ..people.dataset import Arguments, write
 
     height, width = args.size
-    arguments = Arguments(args.identities, args.views, args.seed, height, width, args.backdrop, args.correspondences)
+    given = {name: getattr(args, name) for name in ("views", "seed", "backdrop", "poses", "correspondences")}
+    arguments = Arguments(args.identities, height=height, width=width, **given)
     manifest = write(args.output, arguments, args.workers, _show)
     for split, counts in manifest["counts"].items():
         print(f"{split}: {counts['identities']} people, {counts['pictures']} pictures, {counts['pairs']} pairs")

@@ -170,6 +170,30 @@ def sample(image, position, mode="bilinear"):
     return F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
+def carried_on(image, inside):
+    """A picture whose colours go on beyond what is inside: nobody wears the backdrop.
+
+    Pixels at the border of `inside`, which may show both, don't count. Elsewhere colours are what smaller and smaller
+    pictures say of those nearby (pull and push).
+
+    Args:
+        image: (B,C,H,W).
+        inside: (B,1,H,W), 1 or 0; a picture without anything inside stays as it is.
+    """
+    inside = -F.max_pool2d(-inside, 3, stride=1, padding=1)
+    return _pulled(image, torch.where(inside.flatten(1).any(1)[:, None, None, None], inside, 1))
+
+
+def _pulled(image, known):
+    height, width = image.shape[2:]
+    if min(height, width) == 1:
+        return known * image + (1 - known) * (image * known).sum((2, 3), True) / known.sum((2, 3), True).clamp_min(1e-6)
+    pooled = F.avg_pool2d(torch.cat([image * known, known], 1), 2, ceil_mode=True, count_include_pad=False)
+    smaller = _pulled(pooled[:, :-1] / pooled[:, -1:].clamp_min(1e-6), (4 * pooled[:, -1:]).clamp(max=1))
+    larger = F.interpolate(smaller, size=(height, width), mode="bilinear", align_corners=False)
+    return known * image + (1 - known) * larger
+
+
 def backdrop(image):
     """The colour behind the person, row by row (B,C,H,1), from the side columns of image (B,C,H,W).
 

@@ -24,7 +24,7 @@ def mend_pairs(pipe, data, indices: Iterable[int], batch_size: int = 8) -> Itera
     """
     for batch, source, poses in _read(pipe, data, indices, batch_size):
         places = pipe.pct_net(source, *poses)
-        layers = pipe.is_net(source, *poses, places)
+        layers = pipe.is_net(source, pipe.pct_net.silhouette(source, poses[0]), *poses, places)
         made = {"source": source, "copied": layers.copied, "painted": layers.painted, "generated": layers.image}
         yield _shown(made, batch) | _errors(places, batch)
 

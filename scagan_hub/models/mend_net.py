@@ -1,9 +1,9 @@
 """Phase 2 by learned places: MendNet copies what the source shows, and paints the rest in its style.
 
-The source, moved once through the places of phase 1, is a picture with holes. MendNet mends it. Its body is the
-paper's: content in a path of its own and style through CS-SPADE, `W(style, f)` then `W(content, f)` in every block.
-Ours is what they are fed: content is the moved source with its edges and pose; style is looked up in the source by
-attention, for every place of the target. The picture is put together of three layers, the person copied, the person
+The source's person, moved once through the places of phase 1, is a picture with holes. MendNet mends it. Its body is
+the paper's: content in a path of its own and style through CS-SPADE, `W(style, f)` then `W(content, f)` in every
+block. Ours is what they are fed: content is the moved source with its edges and pose; style is looked up in the source
+by attention, for every place of the target. The picture is put together of three layers, the person copied, the person
 painted and the backdrop, by masks that begin with what phase 1 says.
 """
 
@@ -13,7 +13,7 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import nn
 
-from ..content.alignment import backdrop, part_maps, sample
+from ..content.alignment import backdrop, carried_on, part_maps, sample
 from .content_style import modulate, standardise
 from .place_net import Places
 from .unet import GROUPS, NormedBlock
@@ -107,7 +107,11 @@ class MendNet(ModelMixin, ConfigMixin):
         style = widths[-1]
         steps = list(zip((3 * PATCH**2, *widths[1:-1]), widths[1:], strict=True))
         self.source = nn.ModuleList(
-            [nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1), NormedBlock(b)) for a, b in steps]
+            [
+                # without the last norm features would grow for ever, since the lookup's norm leaves their size free
+                nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1), NormedBlock(b), nn.GroupNorm(GROUPS, b))
+                for a, b in steps
+            ]
         )
         # moved source, source as it stands and edges in patches; backdrop, shown, person; parts
         channels_in = (3 + 3 + 1) * PATCH**2 + 3 + 2 + PARTS
@@ -127,32 +131,33 @@ class MendNet(ModelMixin, ConfigMixin):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def encode(self, source_image: torch.Tensor, source_pose: torch.Tensor):
+    def encode(self, person_image: torch.Tensor, source_pose: torch.Tensor):
         """What depends on the source alone: keys and values of its style.
 
         Args:
-            source_image: (B,3,H,W) in [-1, 1].
+            person_image: (B,3,H,W) in [-1, 1], the source `carried_on` beyond its person.
             source_pose: (B,18,3) x, y, confidence in pixels.
         """
-        x = F.pixel_unshuffle(source_image, PATCH)
+        x = F.pixel_unshuffle(person_image, PATCH)
         for step in self.source:
             x = step(x)
         parts = _parts(source_pose, self.config.image_size, CELL).to(x.dtype)
-        colours = F.avg_pool2d(source_image, CELL, ceil_mode=True, count_include_pad=False)
+        colours = F.avg_pool2d(person_image, CELL, ceil_mode=True, count_include_pad=False)
         return self.lookup.memory(x, parts, colours.to(x.dtype))
 
-    def decode(self, memory, source_image: torch.Tensor, target_pose: torch.Tensor, places: Places) -> "Layers":
+    def decode(self, memory, source_image, person_image, target_pose, places: Places) -> "Layers":
         """The picture.
 
         Args:
             memory: of `encode`.
             source_image: (B,3,H,W) in [-1, 1].
+            person_image: (B,3,H,W) in [-1, 1], the source `carried_on` beyond its person.
             target_pose: (B,18,3) x, y, confidence in pixels.
             places: phase 1's.
         """
         size = self.config.image_size
         source_image = source_image.float()
-        moved = sample(source_image, places.position.permute(0, 2, 3, 1), "bicubic").clamp(-1, 1)
+        moved = sample(person_image.float(), places.position.permute(0, 2, 3, 1), "bicubic").clamp(-1, 1)
         behind = backdrop(source_image).expand_as(source_image)
         shown, person = (x.clamp(-SURE, SURE) for x in (places.shown, places.person))
         patches = F.pixel_unshuffle(torch.cat([moved, source_image, torch.sigmoid(places.edge)], 1), PATCH)
@@ -178,9 +183,11 @@ class MendNet(ModelMixin, ConfigMixin):
         masks = torch.sigmoid(masks + STEP * fine[:, 3:])
         return Layers(moved, painted + fine[:, :3], behind, masks[:, :1], masks[:, 1:])
 
-    def forward(self, source_image, source_pose, target_pose, places: Places) -> "Layers":
-        """`encode` and `decode`."""
-        return self.decode(self.encode(source_image, source_pose), source_image, target_pose, places)
+    def forward(self, source_image, inside, source_pose, target_pose, places: Places) -> "Layers":
+        """`encode` and `decode`; inside (B,1,H,W): 1 where the source shows its person, else 0."""
+        person_image = carried_on(source_image, inside)
+        memory = self.encode(person_image, source_pose)
+        return self.decode(memory, source_image, person_image, target_pose, places)
 
 
 class Layers:

@@ -26,7 +26,6 @@ BLEND = 1.0  # head boxes from which on the body's places come in; alone at REAC
 FACE = (0, 14, 15, 16, 17)
 POSE_SIZE = 2 * (18 * 3 + 2)
 FAR_OUTSIDE = 128.0  # pixels
-SURELY = 1.0  # logit from which the source's own silhouette counts
 
 
 @dataclass
@@ -113,10 +112,11 @@ class PlaceNet(ModelMixin, ConfigMixin):
             raise ValueError(f"PlaceNet expects pictures of {self.config.image_size}, got {tuple(source_image.shape)}")
         frames, both = head_frames(source_pose, target_pose, source_image.shape[2])
         head = self.head(source_image, source_pose, target_pose, frames)
-        body = self.body(source_image, source_pose, target_pose)
-        own = self.body(source_image, source_pose, source_pose).person[:, 0] > SURELY
-        body.position = brought_inside(body.position / STEP, own) * STEP
-        return self.joined(body, head, frames, both)
+        return self.joined(self.body(source_image, source_pose, target_pose), head, frames, both)
+
+    def silhouette(self, source_image: torch.Tensor, source_pose: torch.Tensor) -> torch.Tensor:
+        """Where the source shows the person: (B,1,H,W), 1 or 0. Arguments as for `forward`."""
+        return (self(source_image, source_pose, source_pose).person > 0).to(source_image.dtype)
 
     def body(self, source_image: torch.Tensor, source_pose: torch.Tensor, target_pose: torch.Tensor) -> Places:
         """All but the head's own net, for every second row and column; edges (B,1,H,W)."""
@@ -172,30 +172,6 @@ def in_frame(frames: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     # no product of matrices, which autocast would take in half precision: that is half a pixel off
     x, y, one = frames[..., None, None].unbind(2)  # (B,2,1,1) each
     return x * points[:, :1] + y * points[:, 1:] + one
-
-
-def brought_inside(position: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """Places as they are where they lie inside, else the nearest cell inside: nobody wears the backdrop.
-
-    Args:
-        position: (B,2,h,w) x, y in cells, centres at integers.
-        inside: (B,h,w) bool; a picture without any cell inside keeps its places.
-    """
-    height, width = inside.shape[1:]
-    rows, columns = (torch.arange(n, device=inside.device, dtype=position.dtype) for n in (height, width))
-    far = position.new_tensor(4.0 * (height + width))
-    above = torch.where(inside, rows[:, None], -far).cummax(1).values  # (B,h,w): rows of the nearest cell in the column
-    below = torch.where(inside, rows[:, None], far).flip(1).cummin(1).values.flip(1)
-    nearest = torch.where(rows[:, None] - above < below - rows[:, None], above, below)
-    off = (nearest - rows[:, None]).square()[:, :, None] + (columns - columns[:, None]).square()  # (B,h,w,w)
-    column = off.argmin(3)  # (B,h,w)
-    row = nearest.gather(2, column)
-    x, y = (at.round().clamp(0, n - 1).long() for at, n in zip(position.unbind(1), (width, height), strict=True))
-    index = (y * width + x).flatten(1)
-    cell = torch.stack([column.to(position.dtype), row], 1).flatten(2)  # (B,2,h w)
-    moved = cell.gather(2, index[:, None].expand(-1, 2, -1)).view_as(position)
-    stays = inside.flatten(1).gather(1, index).view_as(x) | ~inside.flatten(1).any(1)[:, None, None]
-    return torch.where(stays[:, None], position, moved)
 
 
 def enlarged(x: torch.Tensor) -> torch.Tensor:

@@ -27,7 +27,8 @@ def write_card(folder: Path, manifest: dict) -> None:
     values = {
         f"{split}_{key}": f"{counts[split][key]:,}" for split in ("train", "test") for key in ("identities", "pictures")
     }
-    option, note = ("", "") if not arguments["correspondences"] else (" --correspondences", CORRESPONDENCES)
+    option = " --poses active" if arguments["poses"] == "active" else ""
+    option, note = (option + " --correspondences", CORRESPONDENCES) if arguments["correspondences"] else (option, "")
     text = Template(TEMPLATE.read_text()).substitute(
         values, rows="\n".join(rows), option=option, correspondences_note=note, version=manifest["version"], **arguments
     )

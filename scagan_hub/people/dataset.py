@@ -35,6 +35,7 @@ VERSION = 1  # of the pictures: the same version, seed and arguments give the sa
 SPLITS = ("train", "test", "test-garments")
 RECORDS, NOTE = ".records", "arguments"  # what a run that was stopped goes on from
 PALETTE = (*(0, 0, 0, 90, 60, 30, 250, 200, 160, 220, 40, 40, 40, 80, 220, 60, 180, 60, 250, 170, 90, 200, 120, 60),)
+BACKDROPS, POSES = ("studio", "varied"), ("standing", "active")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ATTEMPTS = 5  # persons drawn for a number before giving up on one who is covered
 ACTIVE_SHARE = 0.65  # of the pictures of a data set of active people; in the others they stand
@@ -68,6 +69,9 @@ class Arguments:
         for name, least in (("identities", 1), ("views", 2), ("seed", 0), ("height", 32), ("width", 32)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
+        for name, known in (("backdrop", BACKDROPS), ("poses", POSES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
         if self.correspondences and max(self.height, self.width) > FAR:
             raise ValueError(f"correspondences: expected at most {FAR} pixels a side, got {self.height} x {self.width}")
 
@@ -140,7 +144,8 @@ def _lacks_correspondences(folder: Path, arguments: Arguments) -> bool:
     """Whether `folder` is a finished data set of the same arguments, but without all correspondences asked for."""
     try:
         written = json.loads((folder / "manifest.json").read_text())
-        had = {"version": written["version"], **written["arguments"], "correspondences": arguments.correspondences}
+        had = {"version": written["version"], "poses": POSES[0], **written["arguments"]}
+        had["correspondences"] = arguments.correspondences
     except (OSError, ValueError, KeyError, TypeError):  # no manifest of ours
         return False
     jobs = [(split, number) for split in SPLITS for number in range(arguments.count(split))]

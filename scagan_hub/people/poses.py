@@ -30,7 +30,6 @@ ACTIVE_STANCES = {
     "straddle": (((-5, 15), (18, 40), (0, 15)), ((-5, 15), (18, 40), (0, 15))),
     "run": (((-35, 0), (0, 10), (30, 100)), ((10, 45), (0, 8), (10, 50))),
 }
-POSES = ("standing", "active")
 HAND_LENGTH, CLEARANCE = 1.7, 0.42  # dm; clearance of the hand's middle from the skin
 
 

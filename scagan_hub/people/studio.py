@@ -12,7 +12,6 @@ VIEWS = {"front": 0.36, "quarter": 0.26, "side": 0.14, "back": 0.14, "quarter ba
 FRAMES = {"full": 0.6, "knee": 0.15, "half": 0.25}
 STUDIOS = {"seamless": 0.42, "white": 0.18, "coloured": 0.16, "room": 0.14, "canvas": 0.10}
 OUTSIDE = {"bricks": 0.3, "bokeh": 0.4, "landscape": 0.3}
-BACKDROPS = ("studio", "varied")
 DISTANCE = 42.0  # dm from the camera to the person
 
 

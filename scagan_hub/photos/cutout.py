@@ -63,17 +63,18 @@ class Scene:
     def fitted(self) -> tuple[Image.Image, Pose]:
         """Picture and pose as the nets take them: cropped by `fit_photo`, the person alone where there is a mask."""
         image, pose = fit_photo(self.photo, self.pose, self.size)
-        return (image if self.mask is None else self.alone(person_colours(image, self._fitted_mask), GROUND)), pose
+        return (image if self.mask is None else self.alone(person_colours(image, self.fitted_mask), GROUND)), pose
 
     def alone(self, image: Image.Image, ground) -> Image.Image:
         """What a picture of the nets' size shows where the person is, on a colour; all of it where no mask is known."""
         if self.mask is None:
             return image
-        return Image.composite(image, Image.new("RGB", image.size, ground), self._fitted_mask)
+        return Image.composite(image, Image.new("RGB", image.size, ground), self.fitted_mask)
 
     @cached_property
-    def _fitted_mask(self) -> Image.Image:
-        return fit_photo(self.mask.convert("RGB"), self.pose, self.size, beyond="black")[0].convert("L")
+    def fitted_mask(self) -> Image.Image | None:
+        """The mask as `fitted` crops the photo."""
+        return self.mask and fit_photo(self.mask.convert("RGB"), self.pose, self.size, beyond="black")[0].convert("L")
 
     @cached_property
     def empty(self) -> Image.Image:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..models.place_net import Places
 from .config import TrainConfig
 from .objective import Objective, discriminators
 from .place_losses import Truth
@@ -74,13 +73,13 @@ def place_costs(config: TrainConfig, pct_net, is_net, content, features, mend_te
     if "is" in config.phases:
         with FlopCounterMode(display=False) as counter:
             with torch.no_grad():
-                places = pct_net(*inputs)
-            costs["is"] = _mend_cost(config, is_net, inputs, places, features, mend_terms)
+                places, inside = pct_net(*inputs), pct_net.silhouette(*inputs[:2])
+            costs["is"] = _mend_cost(config, is_net, (inputs[0], inside, *inputs[1:], places), features, mend_terms)
         costs["is"].flops = counter.get_total_flops()
     return costs
 
 
-def _mend_cost(config: TrainConfig, is_net, inputs: tuple, places: Places, features, mend_terms) -> Cost:
+def _mend_cost(config: TrainConfig, is_net, inputs: tuple, features, mend_terms) -> Cost:
     """But for its flops."""
     judges, target, pose_map = mend_judges(config), torch.empty_like(inputs[0]), inputs[0].new_empty(1, 18, 1, 1)
     person, step = torch.empty_like(target[:, :1]), max(config.adversarial_from, 1)
@@ -89,10 +88,10 @@ def _mend_cost(config: TrainConfig, is_net, inputs: tuple, places: Places, featu
     judges.requires_grad_(False)
     drawing = Kept(is_net, judges, features, *mend_terms.lpips.values())
     with drawing:
-        layers = is_net(*inputs, places)
+        layers = is_net(*inputs)
         seen = (target, layers.copied, pose_map.expand(-1, -1, *target.shape[2:]))
         total = objective.generator(layers.image, *seen, step)["total"]
-        total = total + sum(mend_terms(layers, target, inputs[2], person).values())
+        total = total + sum(mend_terms(layers, target, inputs[3], person).values())
     total.backward()
     judging = Kept(judges)
     if objective.judges(step):

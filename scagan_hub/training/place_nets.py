@@ -64,6 +64,7 @@ class PlaceNets(TrainedModel):
         if "is" in self.phases:
             with torch.no_grad(), self.accelerator.autocast():
                 places = self.pct_net(*inputs)
+                x["source_inside"] = self.pct_net.silhouette(*inputs[:2])
             places = Places(*(x.float() for x in (places.position, places.shown, places.person, places.edge)))
             terms |= self.phases["is"].backward(x, places, step, share)
         return terms

@@ -141,11 +141,12 @@ class MendPhase(Learner):
         """Adds `share` of one micro-batch's gradients, MendNet's and its discriminators'; the terms of the losses.
 
         Args:
-            x: of `PlaceNets._inputs`.
+            x: of `PlaceNets._inputs`, and "source_inside", see `PlaceNet.silhouette`.
             places: of the batch, without gradient.
         """
         self.discriminators.requires_grad_(False)
-        layers = self.generator(x["source_image"], x["source_pose"], x["target_pose"], places)
+        given = (x[f"source_{what}"] for what in ("image", "inside", "pose"))
+        layers = self.generator(*given, x["target_pose"], places)
         seen = (x["target_image"], layers.copied, x["pose_map"])
         with self.accelerator.autocast():
             image = layers.image
