@@ -57,7 +57,7 @@ def _places(batch_size: int, steps: int) -> dict:
         "betas": (0.9, 0.98),
         "weight_decay": 1e-2,
         "clip": 1.0,
-        "identity": 0.06,
+        "identity": 0.12,
         "plain_ground": 0.3,
         "weights": {"adversarial": 0.0},
         "discriminator": "patch",
