@@ -19,6 +19,8 @@ def add(commands):
     folders.add_argument("--generated", type=Path, metavar="DIR", help="pictures, or the releases' _vis mosaics")
     folders.add_argument("--reference", type=Path, metavar="DIR", help="what they should look like")
     folders.add_argument("--pairs", type=Path, metavar="CSV", help="columns from, to: pictures FROM___TO, or FROM")
+    folders.add_argument("--named-by", choices=("source", "target"), help="of a pair, where names allow both")
+    folders.add_argument("--partial", action="store_true", help="also where pairs, or references, lack their picture")
     folders.add_argument("--masks", type=Path, metavar="DIR", help="parsing maps of the references, 0 = background")
     made = parser.add_argument_group("pictures made of a data set's pairs")
     made.add_argument("--model", help="folder or Hub id")
@@ -77,12 +79,16 @@ def _folders(args):
 
     if not args.reference or args.model or args.baseline or args.data:
         raise ValueError("--generated DIR goes with --reference DIR, and not with --model, --baseline or --data")
-    return PictureFolders(args.generated, args.reference, args.pairs, args.masks)
+    return PictureFolders(
+        args.generated, args.reference, args.pairs, args.masks, named_by=args.named_by, partial=args.partial
+    )
 
 
 def _made(args):
-    if args.reference or args.pairs or args.masks:
-        raise ValueError("--reference, --pairs and --masks go with --generated DIR; give it too, or leave them out")
+    if args.reference or args.pairs or args.masks or args.named_by or args.partial:
+        raise ValueError(
+            "--reference, --pairs, --masks, --named-by and --partial go with --generated DIR; give it too, or none"
+        )
     if not args.data or bool(args.model) == bool(args.baseline):
         raise ValueError("give --generated and --reference, or --data with either --model or --baseline")
     if args.number is not None and args.number < 1:

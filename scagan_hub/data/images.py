@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..photo import FORMATS
+from ..photo import FORMATS, as_rgb
 
 PARSING = ("background", "hair", "face", "top", "bottom", "shoes", "arms", "legs")  # left and right are one class
 
@@ -41,6 +41,15 @@ def read_image(path: Path, image_size: tuple[int, int] | None = None) -> Image.I
             f"{path}: expected {image_size[1]} x {image_size[0]} pixels as all images, got {width} x {height}"
         )
     return image
+
+
+def read_rgb(path: Path, image_size: tuple[int, int] | None = None) -> np.ndarray:
+    """The picture, uint8 (H,W,3), whatever its file's mode: 16-bit values are scaled, transparency lies on white.
+
+    Raises:
+        BadImage: as `read_image`.
+    """
+    return np.asarray(as_rgb(read_image(path, image_size)))
 
 
 def read_parsing(path: Path, image_size: tuple[int, int] | None = None) -> np.ndarray:
