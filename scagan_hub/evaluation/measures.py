@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ..weights import NotAvailable, locate
+from .checks import few_pictures
 from .distributions import Moments, SplitEntropies, distance
 from .keypoints import MISSING, pckh_counts
 from .metrics import full_reference
@@ -125,12 +126,12 @@ class InceptionSets:
             self.sums["entropies"].update(self.net.probabilities(generated).cpu(), batch.positions)
 
     def figures(self) -> dict[str, dict]:
-        found = {"FID": _distance(self.sums["generated"], self.sums["reference"])}
+        found = {"FID": _distance("FID", self.sums["generated"], self.sums["reference"])}
         if "entropies" not in self.sums:
             few = f"needs at least {self.protocol.splits} pictures, as many as it has splits"
             return found | {"IS": {"not_available": few}}
         mean, deviation = self.sums["entropies"].score()
-        return found | {"IS": {"value": mean, "deviation": deviation}}
+        return found | {"IS": {"value": mean, "deviation": deviation} | _few("IS", self.sums["generated"].count)}
 
 
 class TrunkSets:
@@ -150,12 +151,16 @@ class TrunkSets:
             self.sums[name].update(self.net(scaled, ("relu5_3",))["relu5_3"].mean((2, 3)).cpu())
 
     def figures(self) -> dict[str, dict]:
-        return {"FD-VGG16": _distance(self.sums["generated"], self.sums["reference"])}
+        return {"FD-VGG16": _distance("FD-VGG16", self.sums["generated"], self.sums["reference"])}
 
 
-def _distance(generated: Moments, reference: Moments) -> dict:
+def _few(name: str, count: int) -> dict:
+    return {"warning": said} if (said := few_pictures(name, count)) else {}
+
+
+def _distance(name: str, generated: Moments, reference: Moments) -> dict:
     try:
-        return {"value": distance(generated, reference)}
+        return {"value": distance(generated, reference)} | _few(name, min(generated.count, reference.count))
     except ValueError as error:  # a single pair
         return {"not_available": str(error)}
 

@@ -19,12 +19,14 @@ class Protocol:
         padding: white columns put at either side of every picture.
         splits: parts, in the order of the pairs, that the Inception score is the mean over.
         description: for people, in reports.
+        image_size: (height, width) that its published figures are of; None: any.
     """
 
     name: str
     padding: int
     splits: int
     description: str
+    image_size: tuple[int, int] | None = None
 
     def apply(self, pictures: np.ndarray) -> np.ndarray:
         """uint8 (N,H,W,3) -> (N,H,W + 2 padding,3); a mask (N,H,W) bool is padded with False."""
@@ -44,6 +46,7 @@ PROTOCOLS = {
             10,
             "that of the published tables: 40 white columns at either side (176 x 256 becomes 256 x 256), "
             "which raises SSIM by about .1; Inception-2015, ten splits; LPIPS v0.1 with AlexNet",
+            (256, 176),
         ),
     )
 }

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from ..writing import whole_file
 from . import report
+from .checks import check_pictures
 from .measures import Measures
 from .protocols import find
 from .sources import Batch, Source
@@ -59,6 +60,7 @@ def evaluate(
     height, width = source.size
     if chosen.padding and height == width:
         raise ValueError(f"protocol {protocol} pads the pictures itself; expected 176 x 256, got {width} x {height}")
+    notes = check_pictures(source, chosen)
     device = device or (str(state.device) if state.device.type == "cuda" else "cpu")
     with state.local_main_process_first():  # which may fetch weights
         measures = Measures(source, chosen, device, extras, weights, download, without)
@@ -81,7 +83,7 @@ def evaluate(
         return None
     for part in others:
         progress.join(part)
-    return report.build(source, protocol, measures, progress)
+    return report.build(source, protocol, measures, progress, notes)
 
 
 def processes() -> PartialState:
