@@ -193,7 +193,7 @@ def test_pictures_of_any_mode_are_what_they_show(tmp_path, mode):
 
 
 def test_intervals_of_few_people_say_how_often_they_hold():
-    for people, share in ((2, "45%"), (5, "8"), (30, "9")):
+    for people, share in ((2, "48%"), (5, "84%"), (30, "92%")):
         assert f"of {people} people" in few_people(people, True) and share in few_people(people, True)
     assert "one person" in few_people(1, True) and "not known" in few_people(300, False)
     assert few_people(50, True) is None

@@ -113,6 +113,8 @@ def read(path: Path) -> dict:
         for figure in report["metrics"].values():
             if "value" in figure:
                 figure["value"] = math.nan if figure["value"] is None else float(figure["value"])
+            if "interval" in figure:
+                figure["interval"] = [math.nan if bound is None else float(bound) for bound in figure["interval"]]
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}; give a report that scagan evaluate has written") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
