@@ -164,10 +164,12 @@ def test_a_card_and_rows_for_the_hub_lie_beside_the_images(prepared):
     card = (prepared / "README.md").read_text()
     assert card.startswith("---\n") and "image-to-image" in card and "$" not in card
     for split in ("train", "test"):
-        rows = [json.loads(line) for line in (prepared / split / "metadata.jsonl").read_text().splitlines()]
+        rows = [json.loads(line) for line in (prepared / f"metadata-{split}.jsonl").read_text().splitlines()]
         data = PosePairs(prepared, split)
-        assert [row["file_name"] for row in rows] == list(data.annotations)
-        assert {(row["file_name"], target) for row in rows for target in row["targets"]} == set(data.pairs)
+        assert [row["file_name"] for row in rows] == [f"{split}/{name}" for name in data.annotations]
+        assert {(row["file_name"].partition("/")[2], target) for row in rows for target in row["targets"]} == set(
+            data.pairs
+        )
         assert {row["person"] for row in rows} < set(PEOPLE) and np.shape(rows[0]["keypoints"]) == (18, 3)
 
 

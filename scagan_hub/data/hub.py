@@ -7,11 +7,13 @@ from huggingface_hub.utils import yaml_dump
 
 from ..writing import whole_file
 from .annotations import read_annotations, read_pairs
-from .layouts import METADATA, Split, map_name, person, splits
+from .layouts import Split, map_name, person, splits
+
+ROWS = "metadata-{}.jsonl"  # of a split; in the root, since rows may name files beside and below them alone
 
 
 def write_metadata(root: str | Path, people: dict[str, str] | None = None) -> None:
-    """Writes `{split}/metadata.jsonl` of every split: a line an image, as the Hub's image folders have it.
+    """Writes `metadata-{split}.jsonl` of every split: a line an image, as the Hub's image folders have it.
 
     A row of the loaded data set has `image`, `parsing` (where there are maps), `keypoints` (18 of x, y, confidence, in
     pixels), `person`, and `targets`: names of the images that pairs have this one for the source of.
@@ -35,24 +37,24 @@ def write_metadata(root: str | Path, people: dict[str, str] | None = None) -> No
         maps, rows = files.parsing_maps(), []
         for label, keypoints in annotations.items():
             image = names[label]
-            row = {"file_name": image}
+            row = {"file_name": f"{name}/{image}"}
             if map_name(image) in maps:
-                row["parsing_file_name"] = f"../{files.parsings.name}/{map_name(image)}"
+                row["parsing_file_name"] = f"{files.parsings.name}/{map_name(image)}"
             who = people[image] if people else person(image)
             rows.append(row | {"keypoints": keypoints.tolist(), "person": who, "targets": targets.get(image, [])})
-        with whole_file(files.images / METADATA) as partial:
+        with whole_file(Path(root) / ROWS.format(name)) as partial:
             partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def front_matter(root: str | Path, name: str, licence: str, tags: list[str]) -> str:
     """The YAML that a card of this data set begins with, its marks included."""
-    there = [split for split in splits(root) if (Path(root) / split / METADATA).is_file()]
-    files = [{"split": split.replace("-", "_"), "path": f"{split}/**"} for split in there]
+    there = {split: ROWS.format(split) for split in splits(root) if (Path(root) / ROWS.format(split)).is_file()}
+    files = [{"split": split.replace("-", "_"), "path": [f"{split}/*", rows]} for split, rows in there.items()]
     about = {
         "pretty_name": name,
         "license": licence,
         "task_categories": ["image-to-image"],
         "tags": ["pose-transfer", "person-image-synthesis", *tags],
-        "configs": [{"config_name": "default", "data_files": files}],
+        "configs": [{"config_name": "default", "metadata_filenames": list(there.values()), "data_files": files}],
     }
     return f"---\n{yaml_dump(about)}---\n"

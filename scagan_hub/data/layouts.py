@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SPLITS = ("train", "test")
-METADATA = "metadata.jsonl"  # of the Hub's image folders, beside the images; see `hub.py`
-FOREIGN = {METADATA, "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "__macosx", "$recycle.bin"}
+FOREIGN = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "__macosx", "$recycle.bin"}
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from string import Template
 
 from PIL import Image
 
+from ..data.hub import front_matter
 from ..writing import whole_file
 
 TEMPLATE = Path(__file__).parent.parent / "assets" / "people_card.md"
@@ -29,7 +30,12 @@ def write_card(folder: Path, manifest: dict) -> None:
     }
     option, note = ("", "") if not arguments["correspondences"] else (" --correspondences", CORRESPONDENCES)
     text = Template(TEMPLATE.read_text()).substitute(
-        values, rows="\n".join(rows), option=option, correspondences_note=note, version=manifest["version"], **arguments
+        values | {"front_matter": front_matter(folder, "Rendered people", "cc0-1.0", ["synthetic"])},
+        rows="\n".join(rows),
+        option=option,
+        correspondences_note=note,
+        version=manifest["version"],
+        **arguments,
     )
     with whole_file(folder / "README.md") as partial:
         partial.write_text(text)
@@ -39,7 +45,7 @@ def write_card(folder: Path, manifest: dict) -> None:
 
 def contact_sheet(folder: Path, views: int) -> Image.Image:
     """The first people of the test split, a row each."""
-    files = sorted((folder / "test").iterdir())[: ROWS * views]
+    files = sorted((folder / "test").glob("*.webp"))[: ROWS * views]
     pictures = [Image.open(file).convert("RGB") for file in files]
     width, height = pictures[0].size
     sheet = Image.new("RGB", (width * views, height * (len(pictures) // views)))
