@@ -15,7 +15,7 @@ LOOKED_AT = 64  # references, evenly spread
 NEAR = 5  # levels that a bar's pixels may be off its colour: JPEG's error
 LEAST = 1 / 16  # of a side: bars that matter
 FEW_PICTURES = 2048  # FID and IS of fewer depend on how many there are (Heusel et al. 2017)
-# People, and how often a 95 % interval of so many holds the truth: `python benchmarks/coverage.py`
+# People, and how often a 95 % interval of so many holds the truth: `python benchmarks/intervals.py`
 COVERAGE = {2: 0.48, 3: 0.76, 5: 0.84, 10: 0.90, 20: 0.91, 50: 0.94}
 
 

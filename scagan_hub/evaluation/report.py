@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .run import Progress
 
 PARTS = ("method", "protocol", "pairs", "data", "size", "metrics", "bootstrap", "per_pair")
-ORDER = ("SSIM", "L1", "PSNR", "LPIPS", "LPIPS-VGG16", "FID", "IS")  # of columns; others follow
+ORDER = ("SSIM", "SSIM-51", "L1", "PSNR", "LPIPS", "LPIPS-VGG16", "FID", "IS")  # of columns; others follow
 
 
 def build(source: Source, protocol: str, measures: Measures, progress: Progress, notes=()) -> dict:
@@ -98,28 +98,44 @@ def read(path: Path) -> dict:
     Raises:
         ValueError: no such file, or no report.
     """
+    return _read(path, _parsed)
+
+
+def read_all(path: Path) -> dict[str, dict]:
+    """The reports, by protocol, that `scagan evaluate --zip` has written.
+
+    Raises:
+        ValueError: no such file, or no such reports.
+    """
+    return _read(path, lambda found: {name: _parsed(one) for name, one in found["protocols"].items()})
+
+
+def _read(path: Path, parse) -> dict:
     try:
-        report = json.loads(Path(path).read_text(encoding="utf-8"))
-        missing = [part for part in PARTS if part not in report]
-        if missing:
-            raise ValueError(f"it has no {missing[0]!r}")
-        pairs = report["per_pair"]
-        for columns in (pairs["values"], pairs["weights"]):
-            for name, column in columns.items():
-                columns[name] = np.array([math.nan if value is None else float(value) for value in column])
-                if len(columns[name]) != report["pairs"]:
-                    raise ValueError(f"{name} has {len(column)} values for {report['pairs']} pairs")
-        pairs["person"] = np.array(pairs["person"])
-        for figure in report["metrics"].values():
-            if "value" in figure:
-                figure["value"] = math.nan if figure["value"] is None else float(figure["value"])
-            if "interval" in figure:
-                figure["interval"] = [math.nan if bound is None else float(bound) for bound in figure["interval"]]
+        return parse(json.loads(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}; give a report that scagan evaluate has written") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: not a report ({reason}); give one that scagan evaluate has written") from error
+
+
+def _parsed(report: dict) -> dict:
+    missing = [part for part in PARTS if part not in report]
+    if missing:
+        raise ValueError(f"it has no {missing[0]!r}")
+    pairs = report["per_pair"]
+    for columns in (pairs["values"], pairs["weights"]):
+        for name, column in columns.items():
+            columns[name] = np.array([math.nan if value is None else float(value) for value in column])
+            if len(columns[name]) != report["pairs"]:
+                raise ValueError(f"{name} has {len(column)} values for {report['pairs']} pairs")
+    pairs["person"] = np.array(pairs["person"])
+    for figure in report["metrics"].values():
+        if "value" in figure:
+            figure["value"] = math.nan if figure["value"] is None else float(figure["value"])
+        if "interval" in figure:
+            figure["interval"] = [math.nan if bound is None else float(bound) for bound in figure["interval"]]
     return report
 
 

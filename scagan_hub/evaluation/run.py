@@ -58,6 +58,11 @@ def evaluate(
     """
     chosen, state = find(protocol), processes()
     height, width = source.size
+    if chosen.resized and source.size != chosen.image_size:
+        size = f"{chosen.image_size[1]} x {chosen.image_size[0]}"
+        raise ValueError(
+            f"protocol {protocol} is of {size} pixels, got {width} x {height}; give a data set of that size"
+        )
     if chosen.padding and height == width:
         raise ValueError(f"protocol {protocol} pads the pictures itself; expected 176 x 256, got {width} x {height}")
     notes = check_pictures(source, chosen)

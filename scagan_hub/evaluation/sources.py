@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from PIL import Image
 
 from ..data.images import read_image, read_parsing, read_rgb
 from ..data.layouts import Split, known_identity, map_name
-from .naming import match
+from .naming import match, pictures_in
 from .regions import regions_of
+
+TOGETHER = 16  # training pictures at a time
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Source(Protocol):
         notes: how the pictures were found, for people.
         size: (height, width) of the pictures.
         masked, posed, in_regions: whether batches have masks, poses, regions.
+        training: gives all training pictures, uint8 (n,H,W,3) at a time; None: they are not known.
         identity: strings that change whenever the pictures do; an interrupted evaluation resumes only if they didn't.
     """
 
@@ -67,6 +71,7 @@ class Source(Protocol):
     masked: bool
     posed: bool
     in_regions: bool
+    training: Callable[[], Iterable[np.ndarray]] | None
     identity: Iterable[str]
 
     def batch(self, positions: np.ndarray) -> Batch: ...
@@ -90,6 +95,8 @@ class PictureFolders:
         method: the row's name in a table; None: the folder's name.
         named_by: "source" or "target", where names allow both; None: whichever the names allow.
         partial: whether pairs, or references, may lack their picture.
+        resized: (height, width) that pictures of any size are brought to; None: all must have one size.
+        train: folder of all training pictures, for protocols whose FID is to them.
     Raises:
         ValueError: no such folder, names that mean two things or nothing, or a picture without its partner.
     """
@@ -105,6 +112,8 @@ class PictureFolders:
         method=None,
         named_by: str | None = None,
         partial: bool = False,
+        resized: tuple[int, int] | None = None,
+        train: Path | None = None,
     ):
         self.files, self.expected, self.notes = match(generated, reference, pairs, named_by, partial)
         self.pairs = [(one.source, one.reference.name) for one in self.files]
@@ -112,13 +121,15 @@ class PictureFolders:
         self.masks, self.masked = masks, masks is not None
         self.method = method or Path(generated).resolve().name
         self.data = f"the folder {Path(reference).resolve().name}"
-        self.size = read_image(self.files[0].reference).size[::-1]
+        self.resized, self.size = resized, resized or read_image(self.files[0].reference).size[::-1]
+        self.train = pictures_in(train, "--train") if train else []
+        self.training = self._training if train else None
         self._decoders = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
 
     @property
     def identity(self):
         masks = [self._mask_path(one.reference) for one in self.files] if self.masked else []
-        yield from stamps([path for one in self.files for path in (one.generated, one.reference)] + masks)
+        yield from stamps([path for one in self.files for path in (one.generated, one.reference)] + masks + self.train)
 
     def batch(self, positions: np.ndarray) -> Batch:
         """
@@ -132,25 +143,40 @@ class PictureFolders:
 
     def references(self, positions: np.ndarray) -> np.ndarray:
         paths = [self.files[i].reference for i in positions]
-        return np.stack(list(self._decoders.map(lambda path: read_rgb(path, self.size), paths)))
+        return np.stack(list(self._decoders.map(self._read, paths)))
+
+    def _training(self) -> Iterable[np.ndarray]:
+        for start in range(0, len(self.train), TOGETHER):
+            yield np.stack(list(self._decoders.map(self._read, self.train[start : start + TOGETHER])))
+
+    def _read(self, path: Path) -> np.ndarray:
+        return read_rgb(path, self.size) if self.resized is None else self._sized(read_rgb(path))
+
+    def _sized(self, pixels: np.ndarray) -> np.ndarray:
+        if self.resized in (None, pixels.shape[:2]):
+            return pixels
+        return np.asarray(Image.fromarray(pixels).resize(self.size[::-1], Image.Resampling.BICUBIC))
 
     def _generated(self, one) -> np.ndarray:
         if not one.mosaic:
-            return read_rgb(one.generated, self.size)
-        height, width = self.size
+            return self._read(one.generated)
+        height, width = read_image(one.reference).size[::-1] if self.resized else self.size
         mosaic = read_rgb(one.generated)
         if mosaic.shape[0] != height or mosaic.shape[1] % width:
             raise ValueError(
                 f"{one.generated}: expected a mosaic of panels of {width} x {height} pixels, as references are, got "
                 f"{mosaic.shape[1]} x {mosaic.shape[0]}"
             )
-        return mosaic[:, -width:]
+        return self._sized(mosaic[:, -width:])
 
     def _mask_path(self, path: Path) -> Path:
         return Path(self.masks) / map_name(path.name)
 
     def _mask(self, path: Path) -> np.ndarray:
-        return read_parsing(self._mask_path(path), self.size) > 0
+        if self.resized is None:
+            return read_parsing(self._mask_path(path), self.size) > 0
+        mask = Image.fromarray(read_parsing(self._mask_path(path)) > 0)
+        return np.asarray(mask.resize(self.size[::-1], Image.Resampling.NEAREST))
 
 
 Method = Callable[["DataSetPairs", list[int]], np.ndarray]
@@ -175,6 +201,7 @@ class DataSetPairs:
         self.indices = np.arange(len(data)) if indices is None else np.asarray(indices)
         self.pairs, self.people = [data.pairs[i] for i in self.indices], people_of(data.pairs)[0][self.indices]
         self.expected, self.notes = len(self.pairs), []
+        self.training = self._training if (data.root / "train").is_dir() else None
         self.size, self.masked, self.posed, self.in_regions = data.image_size, data.parsing, True, data.places
         self._method_identity = list(identity)
 
@@ -185,6 +212,12 @@ class DataSetPairs:
         yield from stamps(self.dataset.files())
         for split in getattr(self.make, "splits", ()):
             yield from stamps(Split(self.dataset.root, split).all_files())
+
+    def _training(self) -> Iterable[np.ndarray]:
+        images, size = self.dataset.root / "train", self.dataset.image_size
+        names = sorted(Split(self.dataset.root, "train").files)
+        for start in range(0, len(names), TOGETHER):
+            yield np.stack([read_rgb(images / name, size) for name in names[start : start + TOGETHER]])
 
     def references(self, positions: np.ndarray) -> np.ndarray:
         return np.stack([picture(self.dataset, self.dataset.pairs[int(i)][1]) for i in self.indices[positions]])

@@ -1,6 +1,6 @@
 """How often a 95 % interval of `scagan_hub.evaluation.intervals` holds the truth, by simulation, for so many people.
 
-    python benchmarks/coverage.py [--docs docs/evaluation.md]
+    python benchmarks/intervals.py [--docs docs/evaluation.md]
 
 Drawn are people with a normal mean of their own and six pictures about it, of half that spread; the truth is 0.
 """
