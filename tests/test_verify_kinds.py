@@ -135,7 +135,6 @@ def damage(data) -> dict[tuple[str, str], str]:
     found["unpaired", "train/pipe.webp"] = "a pipe, and in no pair"
     Image.open(images / f"{train(6, 1)}.webp").save(data / "test" / "test_900007_0.webp", lossless=True)
     found["in both splits", "test/test_900007_0.webp"] = "a picture of train in test, in another file"
-    found["other parsing", "test_parsing/test_900007_0.png"] = "and so another's map"
     append(data / "pairs-test.csv", "test_900008_0.webp,test_900008_77.webp")
     found["missing", "test/test_900008_77.webp"] = "paired, without image and pose"
     return found

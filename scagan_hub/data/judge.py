@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NOBODY = {"-1", "0000"}  # what Market-1501 names pictures that show no person of its
 FITTING = 3.0  # the median of `look.outline_fit` where maps fit their pictures
-OTHER, SURELY = 0.5, 0.25  # of it, what a map of another picture has, if joints are off it too, and if not
+OTHER, SURELY = 0.5, 0.1  # of it, what a map of another picture has, if joints are off it too, and if not
 MIDDLE = ((0.36, 0.64), (0.25, 0.75))  # where people stand in pictures, x and y of their middle, over half of them
 ENOUGH = 3  # poses that say what a table was made for
 NOSE, SHOULDERS, HIPS, EYES, EARS = 0, (2, 5), (8, 11), (14, 15), (16, 17)  # right, left
