@@ -4,7 +4,7 @@ from argparse import BooleanOptionalAction
 from pathlib import Path
 
 BASELINES = ("copy", "aligned", "mean", "nearest-pose", "re-encoded")
-EXTRAS = ("PCKh-BlazePose", "FD-VGG16", "heads", "sharpness", "regions")
+EXTRAS = ("PCKh-BlazePose", "FD-VGG16", "heads", "faces", "sharpness", "regions")
 LPIPS = ("LPIPS", "LPIPS-VGG16")
 
 

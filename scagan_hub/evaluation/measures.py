@@ -10,6 +10,7 @@ import torch
 from ..weights import NotAvailable, locate
 from .checks import few_pictures
 from .distributions import Moments, SplitEntropies, distance
+from .faces import FaceDistance
 from .keypoints import MISSING, pckh_counts
 from .metrics import WIDE, full_reference, ssim_wide
 from .protocols import PERSON, Protocol
@@ -17,7 +18,7 @@ from .regions import HeadFigures, RegionTruth, Sharpness
 from .sources import Batch, Source
 
 REMEMBERED = 8  # references whose features LPIPS keeps, 22 MB each of VGG16's in 256 x 176
-EXTRAS = ("PCKh-BlazePose", "FD-VGG16", "heads", "sharpness", "regions")
+EXTRAS = ("PCKh-BlazePose", "FD-VGG16", "heads", "faces", "sharpness", "regions")
 LPIPS = {"LPIPS": "AlexNet", "LPIPS-VGG16": "VGG16"}  # names of the figures, and their nets
 
 Values = dict[str, tuple[np.ndarray, np.ndarray | None]]  # by metric: (n,) and its weights, None: all alike
@@ -269,6 +270,7 @@ class Measures:
             "PCKh-BlazePose": (self.per_pair, DetectedPose),
             "FD-VGG16": (self.sets, lambda: TrunkSets(net("VGG16"), protocol, device)),
             "heads": (self.per_pair, lambda: HeadFigures(source, device, lpips)),
+            "faces": (self.per_pair, lambda: FaceDistance(source, device)),
             "sharpness": (self.per_pair, lambda: Sharpness(source)),
             "regions": (self.per_pair, lambda: RegionTruth(source, protocol, device, lpips)),
         }

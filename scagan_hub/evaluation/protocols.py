@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 PERSON = " (person)"  # after a metric's name: measured inside the reference's parsing map alone
-LOWER_IS_BETTER = {"L1", "FID", "LPIPS", "LPIPS-VGG16", "FD-VGG16"}
+LOWER_IS_BETTER = {"L1", "FID", "LPIPS", "LPIPS-VGG16", "FD-VGG16", "face distance"}
 
 
 @dataclass(frozen=True)
