@@ -139,6 +139,8 @@ def _block_e(inputs: int, pool: str) -> Block:
 class Inception2015(nn.Module):
     """The whole net; `features` is what FID compares, `probabilities` what IS needs."""
 
+    name = "Inception-2015"
+
     def __init__(self):
         super().__init__()
         self.Conv2d_1a_3x3, self.Conv2d_2a_3x3 = Conv(3, 32, 3, 2), Conv(32, 32, 3)
@@ -169,7 +171,7 @@ class Inception2015(nn.Module):
             net.load_state_dict({name: state.get(name, torch.tensor(0)) for name in counters} | state)
         except (RuntimeError, TypeError, AttributeError) as error:
             reason = " ".join(str(error).split())[:150]
-            raise ValueError(f"{path} does not hold {cls.__name__}: {reason}") from error
+            raise ValueError(f"{path} does not hold {cls.name}: {reason}") from error
         return net.to(memory_format=torch.channels_last)
 
     def forward(self, x):
@@ -199,6 +201,8 @@ class InceptionTorchvision(Inception2015):
 
     Its average pooling counts the zeros beyond the border, the last one too; it has no Inception score of its own.
     """
+
+    name = "Inception-torchvision"
 
     def __init__(self):
         super().__init__()
