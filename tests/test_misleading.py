@@ -275,6 +275,16 @@ def test_an_evaluation_is_not_gone_on_with_over_other_data(people, tmp_path, cha
     )
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"no archive"])
+def test_damaged_progress_is_measured_again(tmp_path, content):
+    for folder in ("made", "truth"):
+        write(tmp_path / folder, {"a.png": pictures(1)[0]})
+    part = tmp_path / "r.json.part-1-of-1.npz"
+    part.write_bytes(content)
+    report = evaluate(PictureFolders(tmp_path / "made", tmp_path / "truth"), partial=tmp_path / "r.json")
+    assert report["metrics"]["L1"]["value"] == 0 and not part.exists()
+
+
 def test_masks_are_part_of_what_is_gone_on_with(tmp_path):
     for folder in ("made", "truth"):
         write(tmp_path / folder, {"a.png": pictures(1)[0]})

@@ -8,6 +8,8 @@ a run of consecutive pairs, and the first one writes the report.
 
 import hashlib
 import time
+import zipfile
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -110,9 +112,9 @@ class Progress:
         self.measures, self.file, self.fingerprint, self.save_every = measures, file, fingerprint, save_every
         self.done, self.values, self.weights, self.saved = 0, {}, {}, time.monotonic()
         if file is not None and file.is_file():
-            with np.load(file) as kept:
-                if str(kept["fingerprint"]) == fingerprint:
-                    self.join(dict(kept))
+            kept = _kept(file)
+            if str(kept.get("fingerprint")) == fingerprint:
+                self.join(kept)
 
     def add(self, batch: Batch) -> None:
         """Measure a batch."""
@@ -150,6 +152,15 @@ class Progress:
         for i, metric in enumerate(self.measures.sets):
             for name, sums in metric.sums.items():
                 sums.merge({key: arrays[f"sums/{i}/{name}/{key}"] for key in sums.state()})
+
+
+def _kept(file: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file of progress; none of a damaged one, since all can be measured again."""
+    try:
+        with np.load(file) as kept:
+            return dict(kept)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+        return {}
 
 
 def _ahead(source: Source, batches: list[np.ndarray]) -> Iterator[Batch]:
