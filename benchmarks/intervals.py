@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from scagan_hub.evaluation.intervals import interval
-from scagan_hub.writing import whole_file
+from scagan_hub.files.writing import whole_file
 
 PEOPLE = (2, 3, 5, 10, 20, 50, 100, 300)
 PICTURES, WITHIN = 6, 0.5

@@ -8,7 +8,7 @@ from scagan_hub import gallery
 from scagan_hub.evaluation import faces
 from scagan_hub.evaluation.methods import BASELINES, open_pairs, source_of
 from scagan_hub.evaluation.protocols import better
-from scagan_hub.weights import NotAvailable
+from scagan_hub.features.weights import NotAvailable
 
 
 def layers() -> dict[str, tuple[int, int, int]]:

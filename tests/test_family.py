@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from PIL import Image
 from test_misleading import pictures, write
 
-from scagan_hub import weights
 from scagan_hub.cli import main
 from scagan_hub.evaluation import PROTOCOLS, archive, frechet_distance, inception, report
 from scagan_hub.evaluation.metrics import ssim_wide
 from scagan_hub.evaluation.run import evaluate
 from scagan_hub.evaluation.sources import PictureFolders
+from scagan_hub.features import weights
 
 NAMES = [f"{person}_{view}.png" for person in "ab" for view in range(2)]
 SIZE = (256, 176)

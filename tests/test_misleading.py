@@ -18,7 +18,7 @@ from scagan_hub.evaluation.methods import BASELINES, open_pairs, source_of
 from scagan_hub.evaluation.report import read
 from scagan_hub.evaluation.run import evaluate
 from scagan_hub.evaluation.sources import PictureFolders, people_of
-from scagan_hub.weights import NotAvailable
+from scagan_hub.features.weights import NotAvailable
 
 HEIGHT, WIDTH = 32, 22
 FASHION = "fashionWOMENDressesid0000000{}01_{}"

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from scagan_hub import packages
-from scagan_hub.packages import HASHED, Package, cache_folder, pip, require_clients
+from scagan_hub.files import packages
+from scagan_hub.files.packages import HASHED, Package, cache_folder, pip, require_clients
 from scagan_hub.people import assets
 
 PACKAGE = Package("a", "1", "a.tgz", "0" * 64, ("no-such-client",), "which nobody needs", "")

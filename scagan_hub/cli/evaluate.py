@@ -50,7 +50,7 @@ def add(commands):
 
 def _evaluate(args):
     from ..evaluation.protocols import find
-    from ..writing import check_writable, whole_file
+    from ..files.writing import check_writable, whole_file
 
     if args.output.suffix != ".json":
         raise ValueError(f"--output: expected a name that ends in .json, got {args.output.name}")
@@ -88,7 +88,7 @@ def _zip(args):
     """The pictures of a ZIP by every protocol: one report of all."""
     from ..evaluation import archive, report
     from ..evaluation.protocols import PROTOCOLS, find
-    from ..writing import whole_file
+    from ..files.writing import whole_file
 
     if args.generated or args.model or args.baseline or args.data:
         raise ValueError("--zip RESULTS.zip goes with --reference DIR, and not with other pictures")
@@ -135,7 +135,7 @@ def _made(args):
         raise ValueError(f"--number: expected at least 1 pair, got {args.number}")
     folder, size, pipe = None, None, None
     if args.model:
-        from ..loading import model_folder
+        from ..hub.checks import model_folder
 
         folder = model_folder(args.model)
         pipe = _pipe(folder, args.device)

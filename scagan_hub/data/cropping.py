@@ -2,8 +2,8 @@
 
 from PIL import Image
 
-from ..photo import framing
-from ..pose import Pose
+from ..photos.crop import framing
+from ..poses.pose import Pose
 
 LEAST = 8  # joints in the frame, one of them of the trunk
 _TRUNK = [1, 2, 5, 8, 11]  # neck, shoulders, hips

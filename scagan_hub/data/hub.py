@@ -5,7 +5,7 @@ from pathlib import Path
 
 from huggingface_hub.utils import yaml_dump
 
-from ..writing import whole_file
+from ..files.writing import whole_file
 from .annotations import read_annotations, read_pairs
 from .layouts import Split, map_name, person, splits
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from .layouts import known_identity, person
-
-if TYPE_CHECKING:
-    from .look import Both
-    from .verify import Tables
+from .layouts import Split, known_identity, map_name, person
+from .look import Both
 
 NOBODY = {"-1", "0000"}  # what Market-1501 names pictures that show no person of its
 FITTING = 3.0  # the median of `look.outline_fit` where maps fit their pictures
@@ -38,6 +35,24 @@ class Fault(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.item}: {self.kind}: {self.what}"
+
+
+class Tables(NamedTuple):
+    """The tables of one split, by the names of image files."""
+
+    files: Split
+    pairs: list[tuple[str, str]]
+    paired: set[str]
+    annotations: dict[str, np.ndarray]
+    annotated: Counter[str]  # lines, readable or not
+    listed: set[str]  # in {split}.lst
+    faults: list[Fault]  # lines that cannot be read
+
+    def item(self, name: str) -> str:
+        return f"{self.files.name}/{name}"
+
+    def parsing_item(self, name: str) -> str:
+        return f"{self.files.parsings.name}/{map_name(name)}"
 
 
 def bad_pairs(tables: Tables) -> Iterator[Fault]:

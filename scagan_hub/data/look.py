@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..photo import as_rgb
+from ..images.opening import as_rgb
 from .images import BadImage, read_image, read_parsing
 
 NEAR = 3  # pixels that a joint may be off the person

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ..photo import open_image
-from ..pose import Pose
-from ..writing import whole_folder
+from ..files.writing import whole_folder
+from ..images.opening import open_image
+from ..poses.pose import Pose
 from .annotations import MISSING, read_table
 from .cropping import crop_inside
 from .hub import front_matter, write_metadata

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .annotations import pose_faults, read_annotations, read_pairs, read_table
-from .judge import Fault, bad_pairs, bad_pictures, bad_poses, in_both
+from .judge import Fault, Tables, bad_pairs, bad_pictures, bad_poses, in_both
 from .layouts import Split, correspondences_name, map_name, splits, view_number
 from .look import Both, look
 from .places import correspondences_fault
@@ -36,24 +36,6 @@ class Report(NamedTuple):
         """How many items of which kind are wrong."""
         kinds = Counter(fault.kind for fault in self.faults)
         return ", ".join(f"{number:,} {kind}" for kind, number in kinds.most_common())
-
-
-class Tables(NamedTuple):
-    """The tables of one split, by the names of image files."""
-
-    files: Split
-    pairs: list[tuple[str, str]]
-    paired: set[str]
-    annotations: dict[str, np.ndarray]
-    annotated: Counter[str]  # lines, readable or not
-    listed: set[str]  # in {split}.lst
-    faults: list[Fault]  # lines that cannot be read
-
-    def item(self, name: str) -> str:
-        return f"{self.files.name}/{name}"
-
-    def parsing_item(self, name: str) -> str:
-        return f"{self.files.parsings.name}/{map_name(name)}"
 
 
 def verify(root: str | Path, image_size: tuple[int, int] | None = None, processes: int | None = None) -> Report:

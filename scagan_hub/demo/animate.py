@@ -7,9 +7,9 @@ from typing import NamedTuple
 import gradio as gr
 import torch
 
-from .. import motion
-from ..pose import Pose
-from ..video import write_animation
+from ..images.video import write_animation
+from ..poses import motion
+from ..poses.pose import Pose
 from .drawing import picture_of
 from .models import Models
 from .people import QUIET, People

@@ -7,8 +7,8 @@ from gradio.events import Dependency
 from PIL import Image
 
 from .. import gallery
-from ..arguments import UNKNOWN_SIZE
-from ..pose import Pose
+from ..poses.openpose import UNKNOWN_SIZE
+from ..poses.pose import Pose
 from .people import QUIET, People, Photo, choices, choose_photo
 from .server import DETECTOR, polite
 

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..packages import Package, cache_folder, offline
-from ..weights import NotAvailable
-from ..writing import whole_folder
+from ..features.weights import NotAvailable
+from ..files.packages import Package, cache_folder, offline
+from ..files.writing import whole_folder
 from .regions import head_windows
 
 CACHE = "face-1"  # a change of the cached form needs another number

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..weights import read_state
+from ..features.weights import read_state
 
 SIZE, CLASSES, FEATURES = 299, 1008, 2048
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and spread of its channels

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..writing import whole_file
+from ..files.writing import whole_file
 from .checks import few_people
 from .intervals import describe, interval, mean
 from .protocols import PERSON, better, find
@@ -18,7 +18,7 @@ from .sources import Source
 
 if TYPE_CHECKING:
     from .measures import Measures
-    from .run import Progress
+    from .progress import Progress
 
 PARTS = ("method", "protocol", "pairs", "data", "size", "metrics", "bootstrap", "per_pair")
 ORDER = ("SSIM", "SSIM-51", "L1", "PSNR", "LPIPS", "LPIPS-VGG16", "FID", "IS")  # of columns; others follow

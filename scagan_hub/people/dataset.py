@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from ..data.hub import write_metadata
-from ..writing import whole_file
+from ..files.writing import whole_file
 from .assets import ensure_assets
 from .card import write_card
 from .correspondences import FAR, correspondences

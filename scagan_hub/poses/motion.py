@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from . import skeleton
-from .detect import FACE
-from .openpose import parse_json
+from .blazepose import FACE
+from .openpose import UNKNOWN_SIZE, parse_json
 from .pose import Pose
 
 UNIT, SIZE = 100, (400, 480)  # pixels of neck to mid-hip; the canvas, on which nothing leaves the frame
@@ -61,8 +61,6 @@ def read_motion(path) -> list[Pose]:
     Raises:
         ValueError: unreadable, not poses, or more than 500 of them.
     """
-    from .arguments import read_pose
-
     path = Path(path)
     try:
         values = parse_json(path.read_text(encoding="utf-8-sig"), str(path))
@@ -72,7 +70,7 @@ def read_motion(path) -> list[Pose]:
         values = [values]
     if len(values) > MAX_POSES:
         raise ValueError(f"{path}: expected at most {MAX_POSES} poses, got {len(values)}")
-    return [read_pose(pose) if isinstance(pose, dict) else Pose.from_openpose(pose, (1, 1)) for pose in values]
+    return [Pose.from_openpose(pose, UNKNOWN_SIZE) for pose in values]
 
 
 def _walk(phase: float) -> Pose:

@@ -14,8 +14,8 @@ import torch
 from accelerate import init_empty_weights
 from torch import nn
 
-from scagan_hub.content import Content
-from scagan_hub.models import ISNet, PCTNet
+from .content import Content
+from .models import ISNet, PCTNet
 
 PCT_NET = "edge_generator.model_edge."
 BLOCKS = ("head_0", "G_middle_0", "G_middle_1", "up_0", "up_1", "up_2", "up_3")
@@ -66,7 +66,7 @@ def convert(path, output) -> Path:
         ValueError: for an unreadable or damaged file, one that is no generator of the release, a missing,
             extra or misshapen tensor (by name), or an `output` that cannot be written.
     """
-    from scagan_hub.pipeline import ScaGan
+    from .pipeline import ScaGan
 
     pct_net, is_net = translate(read(path))
     content = Content(heatmap_sigma=12.0, prior="patches_release", alignment="none")

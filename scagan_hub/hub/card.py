@@ -18,7 +18,7 @@ row `Model` is the weights' own, and goes into the front matter's `model-index`.
 from pathlib import Path
 from string import Template
 
-TEMPLATE = Path(__file__).parent / "assets" / "model_card.md"
+TEMPLATE = Path(__file__).parents[1] / "assets" / "model_card.md"
 PARTS = {"license", "training", "figures", "limits"}
 MODEL = "Model"
 EDGES = """The target's edges are predicted first (PCT-Net), then

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from diffusers import DiffusionPipeline, ModelMixin
 
-from . import card, loading
-from .domain import FILE, Domain
-from .writing import whole_folder
+from ..domain import FILE, Domain
+from ..files.writing import whole_folder
+from . import card, checks
 
 REPORT = "report.json"
 HUB_OPTIONS = {"revision", "cache_dir", "token", "local_files_only", "force_download"}
@@ -22,7 +22,7 @@ class SavedPipeline(DiffusionPipeline):
     `_optional_components` too.
 
     Attributes:
-        report: what was measured on these weights (see `scagan_hub.card`), saved with them; None where
+        report: what was measured on these weights (see `scagan_hub.hub.card`), saved with them; None where
             nothing was. Whoever changes the weights replaces it.
         domain: what these weights were trained on (see `scagan_hub.domain`), saved with them; or None.
     """
@@ -47,15 +47,15 @@ class SavedPipeline(DiffusionPipeline):
             ValueError: no such model; a file missing or damaged; a tensor missing, superfluous or misshapen.
         """
         hub = {key: kwargs.pop(key) for key in HUB_OPTIONS & kwargs.keys()}
-        folder = loading.model_folder(pretrained_model_name_or_path, **hub)
-        components = loading.check_index(folder, cls.__name__, cls.COMPONENTS, cls._optional_components)
+        folder = checks.model_folder(pretrained_model_name_or_path, **hub)
+        components = checks.check_index(folder, cls.__name__, cls.COMPONENTS, cls._optional_components)
         for name in components.keys() - kwargs.keys():
             component = components[name]
             if issubclass(component, ModelMixin):
-                loading.check_model(folder / name, component, kwargs.get("variant"))
+                checks.check_model(folder / name, component, kwargs.get("variant"))
             else:
-                loading.build(folder / name, component)
-        report = loading.read_json(folder / REPORT) if (folder / REPORT).exists() else None
+                checks.build(folder / name, component)
+        report = checks.read_json(folder / REPORT) if (folder / REPORT).exists() else None
         domain = Domain.read(folder / FILE) if (folder / FILE).exists() else None
         pipe = super().from_pretrained(folder, use_safetensors=True, **kwargs)
         pipe.report, pipe.domain = report, domain
