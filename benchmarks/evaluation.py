@@ -24,12 +24,14 @@ import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from scagan_hub import gallery
+from scagan_hub.data.annotations import read_pairs
 from scagan_hub.evaluation.distributions import Moments, distance, frechet_distance
 from scagan_hub.evaluation.lpips import Lpips
 from scagan_hub.evaluation.measures import LPIPS
 from scagan_hub.evaluation.metrics import ssim
+from scagan_hub.evaluation.naming import Match
 from scagan_hub.evaluation.run import evaluate
-from scagan_hub.evaluation.sources import PictureFolders
+from scagan_hub.evaluation.sources import PictureFolders, people_of
 
 FEATURES, BATCH = 2048, 16
 FEW, SLOW = 1000, 4
@@ -39,10 +41,11 @@ class Repeated(PictureFolders):
     """The pairs of a data set's test split, "copy the source", repeated until there are `number`."""
 
     def __init__(self, data: Path, number: int):
-        super().__init__(data / "test", data / "test", data / "pairs-test.csv")
-        repeats = -(-number // len(self.files))
-        self.files = (self.files * repeats)[:number]
-        self.pairs, self.people = (self.pairs * repeats)[:number], np.tile(self.people, repeats)[:number]
+        super().__init__(data / "test", data / "test")
+        pairs = read_pairs(data / "pairs-test.csv")
+        self.pairs = (pairs * -(-number // len(pairs)))[:number]
+        self.files = [Match(a, data / "test" / a, data / "test" / b, mosaic=False) for a, b in self.pairs]
+        (self.people, self.people_known), self.expected = people_of(self.pairs), number
 
 
 def features(positions: np.ndarray) -> np.ndarray:

@@ -118,15 +118,19 @@ def test_mosaics_are_cut_and_paired_by_their_names(run, folders, pixels):
 def test_a_table_of_pairs_says_which_is_which(run, folders, pixels):
     generated, reference = pixels
     (folders / "pairs.csv").write_text("from,to\n000.png,002.png\n001.jpg,003.jpg\n")
-    _, found, _ = run("--pairs", folders / "pairs.csv")  # files named as FROM
+    refused(run("--pairs", folders / "pairs.csv"), "two readings", "by the source", "by its target", "--named-by")
+    _, found, _ = run("--pairs", folders / "pairs.csv", "--named-by", "source")
     np.testing.assert_allclose(found["per_pair"]["values"]["SSIM"], ssim(generated[:2], reference[2:4]))
     assert found["per_pair"]["pair"][0] == "000.png->002.png"
-    save(folders / "generated", "000___002.png", reference[2])  # FROM___TO comes first
+    _, found, _ = run("--pairs", folders / "pairs.csv", "--named-by", "target")
+    np.testing.assert_allclose(found["per_pair"]["values"]["SSIM"], ssim(generated[2:4], reference[2:4]))
+    for name, i in (("000___002.png", 2), ("001.jpg___003_vis.png", 3)):  # FROM___TO is what it says
+        save(folders / "generated", name, reference[i])
     _, found, _ = run("--pairs", folders / "pairs.csv")
-    assert found["per_pair"]["values"]["SSIM"][0] == pytest.approx(1)
+    assert found["per_pair"]["values"]["SSIM"] == pytest.approx([1, 1])
     (folders / "pairs.csv").write_text("from,to\n000.png,002.png\n777.png,003.png\n")
     (folders / "report.json").unlink()
-    refused(run("--pairs", folders / "pairs.csv"), "777", "no generated picture")
+    refused(run("--pairs", folders / "pairs.csv"), "777", "no generated picture", "1 of 2 pairs", "--partial")
 
 
 def test_masks_add_the_person_alone(run, folders, pixels):

@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-from scagan_hub.files.packages import HASHED, Package, cache_folder, pip
+from scagan_hub.files import packages
+from scagan_hub.files.packages import HASHED, Package, cache_folder, pip, require_clients
+from scagan_hub.people import assets
 
 PACKAGE = Package("a", "1", "a.tgz", "0" * 64, ("no-such-client",), "which nobody needs", "")
 
@@ -28,6 +30,22 @@ def test_what_cannot_be_fetched_is_said_in_a_line(tmp_path, package, words, monk
     with pytest.raises(ValueError) as caught:
         package.fetch(tmp_path)
     assert "\n" not in str(caught.value) and all(word in str(caught.value) for word in words), caught.value
+
+
+def test_all_clients_that_are_missing_are_named_before_anything_is_done(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("SCAGAN_OFFLINE")
+    monkeypatch.setenv("SCAGAN_CACHE", str(tmp_path))
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ValueError, match="^pip is not installed; .* and npm is not installed; .*Node.js") as caught:
+        assets.ensure_assets()
+    assert "\n" not in str(caught.value) and capsys.readouterr().err == "" and not list(tmp_path.iterdir())
+
+
+def test_a_client_is_started_by_the_name_it_has_here(monkeypatch):
+    monkeypatch.setattr(packages.shutil, "which", lambda name: f"C:/node/{name}.cmd")  # as on Windows
+    assert assets.MAKEHUMAN.command[0] == "C:/node/npm.cmd"
+    require_clients(assets.MAKEHUMAN)
 
 
 def test_nothing_is_fetched_where_the_user_says_so(tmp_path):

@@ -208,7 +208,7 @@ def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(assets, t
         {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
         for root in (tmp_path / "1", tmp_path / "2")
     )
-    assert one == two and len(one) == 4 * 2 * 2 + 3 * 4 + 3
+    assert one == two and len(one) == 4 * 2 * 2 + 3 * 5 + 3
     manifest = json.loads(one["manifest.json"])
     card = one["README.md"].decode()
     assert "$" not in card and "| train | 2 | 4 | 4 |" in card

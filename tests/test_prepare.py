@@ -1,6 +1,7 @@
 """`scagan prepare`: a folder of photos in, a data set that a training reads out."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from scagan_hub import gallery
 from scagan_hub.cli import main
 from scagan_hub.data import PosePairs
+from scagan_hub.data.cropping import crop_inside
 from scagan_hub.data.prepare import prepare
 from scagan_hub.data.verify import verify
 
@@ -100,11 +102,83 @@ def test_identities_from_a_table_and_from_folders(photos, tmp_path):
     assert dropped == {}
 
 
+def test_one_person_is_a_data_set_without_a_test_split(photos, tmp_path, capsys):
+    folder = tmp_path / "me"
+    folder.mkdir()
+    for view in (1, 2):
+        (folder / f"anna_{view}.jpg").write_bytes((photos / f"anna_{view}.jpg").read_bytes())
+    assert main(["prepare", str(folder), "--output", str(tmp_path / "set")]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "taken for people, by what names say before the view: anna (2 photos)"
+    assert out[1] == "train: 1 people, 2 images, 2 pairs" and "nobody is held out" in out[2]
+    assert len(PosePairs(tmp_path / "set", "train")) == 2 and verify(tmp_path / "set").faults == []
+    assert not (tmp_path / "set" / "test").exists()
+
+
+def test_people_are_grouped_by_the_rules_of_their_names(tmp_path, monkeypatch):
+    picture, pose = gallery.person("person01")
+    monkeypatch.setattr("scagan_hub.data.prepare.open_image", lambda path: picture)
+    monkeypatch.setattr("scagan_hub.data.prepare.Pose.detect", lambda photo: pose)
+    names = ["MEN-Denim-id_00000080-01_1_front.jpg", "MEN-Denim-id_00000080-01_2_side.jpg"]
+    names += ["MEN-Denim-id_00000080-02_1_front.jpg", "MEN-Denim-id_00000080-02_2_side.jpg"]
+    names += ["WOMEN/Tees/id_00000011/01_1_front.jpg", "WOMEN/Tees/id_00000011/01_3_back.jpg"]
+    for name in names:
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / name).write_bytes(b"")
+    told = []
+    splits, dropped = prepare(tmp_path / "photos", tmp_path / "set", test=0.5, announce=told.append)
+    assert "DeepFashion" in str(told[0]) and "MENDenimid00000080 (4 photos)" in str(told[0]) and not dropped
+    people = {
+        view.identity: [v for views in splits.values() for v in views if v.identity == view.identity]
+        for views in splits.values()
+        for view in views
+    }
+    assert {who: len(views) for who, views in people.items()} == {"MENDenimid00000080": 4, "WOMENTeesid00000011": 2}
+    assert len({view.outfit for view in people["MENDenimid00000080"]}) == 2
+    (split,) = (name for name, views in splits.items() if views[0].identity.startswith("MEN"))
+    assert len(PosePairs(tmp_path / "set", split)) == 4  # none of two colours
+
+
+@pytest.mark.parametrize(
+    ("size", "place"),
+    [
+        ((600, 560), (120, 30)),
+        ((300, 512), (-26, 0)),
+        ((500, 520), (0, 8)),
+        ((900, 300), (200, -20)),
+        ((176, 256), (0, 0)),
+    ],
+)
+def test_crops_have_no_bars(size, place):
+    large = 1 if size == (176, 256) else 2
+    photo = Image.fromarray(np.random.RandomState(0).randint(0, 256, (size[1], size[0], 3)).astype(np.uint8))
+    pose = gallery.pose("person01-view1").transform((large, large), place, size)
+    found, moved = crop_inside(photo, pose)
+    pixels = np.asarray(found).astype(int)
+    assert found.size == moved.size == (176, 256) and moved.present.sum() >= 8
+    for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
+        assert np.ptp(edge, axis=0).min() > 50  # photo, not a bar
+
+
+def test_a_card_and_rows_for_the_hub_lie_beside_the_images(prepared):
+    card = (prepared / "README.md").read_text()
+    assert card.startswith("---\n") and "image-to-image" in card and "$" not in card
+    for split in ("train", "test"):
+        rows = [json.loads(line) for line in (prepared / f"metadata-{split}.jsonl").read_text().splitlines()]
+        data = PosePairs(prepared, split)
+        assert [row["file_name"] for row in rows] == [f"{split}/{name}" for name in data.annotations]
+        assert {(row["file_name"].partition("/")[2], target) for row in rows for target in row["targets"]} == set(
+            data.pairs
+        )
+        assert {row["person"] for row in rows} < set(PEOPLE) and np.shape(rows[0]["keypoints"]) == (18, 3)
+
+
 def test_bad_input_is_refused_in_one_line_and_nothing_is_left(photos, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "kept.txt").write_text("mine")
     (tmp_path / "alone").mkdir()
+    (tmp_path / "alone" / "b.png").write_bytes((photos / "anna_3.png").read_bytes())
     (tmp_path / "alone" / "a.jpg").write_bytes((photos / "ben_1.jpg").read_bytes())
     (tmp_path / "absent.csv").write_text("name,identity\nghost.jpg,one\n")
     (tmp_path / "columns.csv").write_text("name,person\nben_1.jpg,one\n")
@@ -116,7 +190,7 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_left(photos, tmp_path, 
         "between 0 and 1": [str(photos), "--output", out, "--test", "1"],
         "are not in": [str(photos), "--output", out, "--identities", str(tmp_path / "absent.csv")],
         "no column 'identity'": [str(photos), "--output", out, "--identities", str(tmp_path / "columns.csv")],
-        "got 0 of 1": [str(tmp_path / "alone"), "--output", out],
+        "got 0 of 2": [str(tmp_path / "alone"), "--output", out],
     }
     before = sorted(tmp_path.rglob("*"))
     for says, argv in cases.items():

@@ -4,7 +4,7 @@ from argparse import BooleanOptionalAction
 from pathlib import Path
 
 BASELINES = ("copy", "aligned", "mean", "nearest-pose", "re-encoded")
-EXTRAS = ("PCKh-BlazePose", "FD-VGG16", "heads", "sharpness", "regions")
+EXTRAS = ("PCKh-BlazePose", "FD-VGG16", "heads", "faces", "sharpness", "regions")
 LPIPS = ("LPIPS", "LPIPS-VGG16")
 
 
@@ -17,8 +17,12 @@ def add(commands):
     )
     folders = parser.add_argument_group("pictures in folders")
     folders.add_argument("--generated", type=Path, metavar="DIR", help="pictures, or the releases' _vis mosaics")
+    folders.add_argument("--zip", type=Path, metavar="RESULTS.zip", help="pictures in a ZIP, by every protocol")
+    folders.add_argument("--train", type=Path, metavar="DIR", help="all training pictures, where FID is to them")
     folders.add_argument("--reference", type=Path, metavar="DIR", help="what they should look like")
     folders.add_argument("--pairs", type=Path, metavar="CSV", help="columns from, to: pictures FROM___TO, or FROM")
+    folders.add_argument("--named-by", choices=("source", "target"), help="of a pair, where names allow both")
+    folders.add_argument("--partial", action="store_true", help="also where pairs, or references, lack their picture")
     folders.add_argument("--masks", type=Path, metavar="DIR", help="parsing maps of the references, 0 = background")
     made = parser.add_argument_group("pictures made of a data set's pairs")
     made.add_argument("--model", help="folder or Hub id")
@@ -26,7 +30,9 @@ def add(commands):
     made.add_argument("--data", type=Path, metavar="DIR", help="folder of a data set")
     made.add_argument("--split", default="test", help="default: test")
     made.add_argument("--number", type=int, help="so many pairs, drawn with seed 0 (default: all)")
-    parser.add_argument("--protocol", default="unpadded", help="unpadded (default) or scagan-2021")
+    parser.add_argument(
+        "--protocol", help="unpadded (default), scagan-2021, gfla-2020 or cfld-2024 (with --zip: one instead of all)"
+    )
     parser.add_argument("--output", required=True, type=Path, metavar="REPORT.json")
     parser.add_argument("--name", help="the row's name in a table (default: the folder, Model, or the baseline's)")
     parser.add_argument("--extra", nargs="+", default=[], choices=EXTRAS, help="further metrics, which take longer")
@@ -50,18 +56,16 @@ def _evaluate(args):
         raise ValueError(f"--output: expected a name that ends in .json, got {args.output.name}")
     for suffix in (".json", ".md", ".html"):
         check_writable(args.output.with_suffix(suffix))
-    find(args.protocol)
+    if args.zip:
+        return _zip(args)
+    protocol = find(args.protocol or "unpadded")
     if args.batch_size < 1:
         raise ValueError(f"--batch-size: expected at least 1, got {args.batch_size}")
-    source = _folders(args) if args.generated else _made(args)
-    if args.name:
-        source.method = args.name
+    source = _folders(args, protocol) if args.generated else _made(args)
 
     from ..evaluation import page, report
-    from ..evaluation.run import evaluate
 
-    options = {name: getattr(args, name) for name in ("weights", "download", "device", "batch_size", "without")}
-    found = evaluate(source, args.protocol, args.extra, partial=args.output, **options)
+    found = _measured(source, protocol, args, args.output)
     if found is None:  # not the first of several processes
         return
     shown = report.markdown(found)
@@ -72,17 +76,59 @@ def _evaluate(args):
     print(shown, end="")
 
 
-def _folders(args):
+def _measured(source, protocol, args, partial: Path | None) -> dict | None:
+    from ..evaluation.run import evaluate
+
+    source.method = args.name or source.method
+    options = {name: getattr(args, name) for name in ("weights", "download", "device", "batch_size", "without")}
+    return evaluate(source, protocol.name, args.extra, partial=partial, **options)
+
+
+def _zip(args):
+    """The pictures of a ZIP by every protocol: one report of all."""
+    from ..evaluation import archive, report
+    from ..evaluation.protocols import PROTOCOLS, find
+    from ..files.writing import whole_file
+
+    if args.generated or args.model or args.baseline or args.data:
+        raise ValueError("--zip RESULTS.zip goes with --reference DIR, and not with other pictures")
+    reports, refused = {}, {}
+    with archive.unpacked(args.zip) as found:
+        args.generated, args.reference = found.generated, args.reference or found.reference
+        args.pairs = args.pairs or found.pairs
+        if args.reference is None:
+            raise ValueError(f"{args.zip}: it has no folder named reference; say with --reference DIR what is wanted")
+        for protocol in [find(args.protocol)] if args.protocol else PROTOCOLS.values():
+            try:
+                reports[protocol.name] = _measured(_folders(args, protocol), protocol, args, None)
+            except ValueError as error:
+                refused[protocol.name] = str(error).replace(str(found.generated), args.zip.name)
+    if not reports:
+        raise ValueError(next(iter(refused.values())))
+    if None in reports.values():  # not the first of several processes
+        return
+    shown = archive.markdown(reports, refused)
+    with whole_file(args.output.with_suffix(".md")) as partial:
+        partial.write_text(shown, encoding="utf-8")
+    report.write({"zip": args.zip.name, "protocols": reports, "refused": refused}, args.output)
+    print(shown, end="")
+
+
+def _folders(args, protocol):
     from ..evaluation.sources import PictureFolders
 
     if not args.reference or args.model or args.baseline or args.data:
         raise ValueError("--generated DIR goes with --reference DIR, and not with --model, --baseline or --data")
-    return PictureFolders(args.generated, args.reference, args.pairs, args.masks)
+    size = protocol.image_size if protocol.resized else None
+    options = {"named_by": args.named_by, "partial": args.partial, "resized": size, "train": args.train}
+    return PictureFolders(args.generated, args.reference, args.pairs, args.masks, **options)
 
 
 def _made(args):
-    if args.reference or args.pairs or args.masks:
-        raise ValueError("--reference, --pairs and --masks go with --generated DIR; give it too, or leave them out")
+    given = [name for name in ("reference", "pairs", "masks", "named_by", "partial", "train") if getattr(args, name)]
+    if given:
+        said = f"--{given[0].replace('_', '-')} and all that is of folders go with --generated DIR"
+        raise ValueError(f"{said}; give it too, or leave them out")
     if not args.data or bool(args.model) == bool(args.baseline):
         raise ValueError("give --generated and --reference, or --data with either --model or --baseline")
     if args.number is not None and args.number < 1:

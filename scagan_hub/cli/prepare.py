@@ -19,11 +19,13 @@ def add(commands):
 def _prepare(args):
     from ..data.prepare import prepare
 
-    splits, dropped = prepare(args.photos, args.output, args.identities, args.test, args.seed)
+    splits, dropped = prepare(args.photos, args.output, args.identities, args.test, args.seed, print)
     for split, views in splits.items():
-        people = Counter(view.identity for view in views)
-        pairs = sum(number * (number - 1) for number in people.values())
+        people, worn = {view.identity for view in views}, Counter(view.outfit for view in views)
+        pairs = sum(number * (number - 1) for number in worn.values())
         print(f"{split}: {len(people):,} people, {len(views):,} images, {pairs:,} pairs")
+    if "test" not in splits:
+        print("one person alone: nobody is held out, so there is no test split")
     if dropped:
         print(f"dropped {len(dropped):,} photos, named in {args.output / 'dropped.csv'}:")
         for why, number in Counter(dropped.values()).most_common():

@@ -20,10 +20,13 @@ def read_annotations(path: Path, on_fault: Callable[[str, str], None] | None = N
     Raises:
         ValueError: naming the file, and the column or the line that cannot be read.
     """
-    names, values = [], []
+    names, values, found = [], [], {}
     for line, (name, ys, xs) in read_table(path, ("name", "keypoints_y", "keypoints_x"), ":"):
         try:
-            values.append((_joints(xs), _joints(ys)))
+            joints = _joints(xs), _joints(ys)
+            if on_fault is None and found.setdefault(name, joints) != joints:
+                raise ValueError("another line of that name says otherwise; keep the one that is meant")
+            values.append(joints)
             names.append(name)
         except ValueError as error:
             what = f"{path}, line {line}: keypoints of {name!r} cannot be read: {error}"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..images.opening import FORMATS
+from ..images.opening import FORMATS, as_rgb
 
 PARSING = ("background", "hair", "face", "top", "bottom", "shoes", "arms", "legs")  # left and right are one class
 
@@ -28,6 +28,8 @@ def read_image(path: Path, image_size: tuple[int, int] | None = None) -> Image.I
     Raises:
         BadImage: it is missing, damaged, no picture, or of another size.
     """
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        raise BadImage(f"{path}: cannot be read: not a file but a folder, a pipe or a device")
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image_size is None or image.size == tuple(image_size[::-1]):
@@ -41,6 +43,15 @@ def read_image(path: Path, image_size: tuple[int, int] | None = None) -> Image.I
             f"{path}: expected {image_size[1]} x {image_size[0]} pixels as all images, got {width} x {height}"
         )
     return image
+
+
+def read_rgb(path: Path, image_size: tuple[int, int] | None = None) -> np.ndarray:
+    """The picture, uint8 (H,W,3), whatever its file's mode: 16-bit values are scaled, transparency lies on white.
+
+    Raises:
+        BadImage: as `read_image`.
+    """
+    return np.asarray(as_rgb(read_image(path, image_size)))
 
 
 def read_parsing(path: Path, image_size: tuple[int, int] | None = None) -> np.ndarray:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SPLITS = ("train", "test")
+FOREIGN = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "__macosx", "$recycle.bin"}
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,12 @@ class Split:
         """
         return {name: name if name in self.files else self._by_key.get(key(name), name) for name in names}
 
+    def all_files(self) -> list[Path]:
+        """All that the split consists of: tables, images, maps and correspondences."""
+        tables = [path for path in (self.pairs, self.annotations, self.list) if path.is_file()]
+        folders = (self.images, self.parsings, self.correspondences)
+        return tables + [folder / name for folder in folders for name in sorted(_files(folder))]
+
     def parsing_maps(self) -> set[str]:
         """Names of the parsing maps that are there."""
         return _files(self.parsings)
@@ -98,7 +105,7 @@ def splits(root: str | Path) -> list[str]:
 
 def key(name: str) -> str:
     """What the names of one image have in common: no suffix, and no `fashion` (or `fasion`) in front."""
-    return re.sub(r"^fash?ion", "", name.rpartition(".")[0] or name)
+    return re.sub(r"^fash?ion(?=(?:WO)?MEN)", "", name.rpartition(".")[0] or name)
 
 
 def map_name(name: str) -> str:
@@ -118,14 +125,67 @@ def view_number(name: str) -> int | None:
 
 
 def identity(name: str) -> str:
-    """Who is in a picture, as its name says: what stands before the view, which follows the last `_`, `-` or space.
+    """Who is in a picture, in which clothes, as its name says: what pictures of a pair have in common.
 
-    Of DeepFashion's names that is the garment and its colour, of Market-1501's (`0002_c1s1_000451_03`) the person.
+    By the rule of the layout that the name is of (`NAMINGS`); of other names it is what stands before the view, which
+    follows the last `_`, `-` or space, and may be a number and a word, as in `anna_1_front`.
     """
-    stem = key(name)
-    market = re.match(r"(-?\d+)_c\d+s\d+_", stem)
-    return market[1] if market else re.sub(r"[ _-]+[^ _-]*$", "", stem)
+    known = _known(name)
+    return (
+        known[0]
+        if known
+        else re.sub(rf"(?:[ _-]+\d+)?[ _-]+{VIEWS}$|[ _-]+[^ _-]*$", "", key(Path(name).name), flags=re.I)
+    )
+
+
+def person(name: str) -> str:
+    """Who is in a picture, whatever they wear: what pictures of two splits must not have in common.
+
+    That is `identity`, of DeepFashion's names without the number of the garment's colour.
+    """
+    known = _known(name)
+    return known[1] if known else identity(name)
+
+
+def known_identity(name: str) -> str | None:
+    """`identity` where the name is of one of `NAMINGS`, else None."""
+    known = _known(name)
+    return known[0] if known else None
+
+
+def _fashion(found: re.Match) -> tuple[str, str]:
+    whole = "".join(found.group("sex", "kind")).replace("-", "").replace("/", "") + f"id{found['item']}"
+    return whole + found["colour"], whole
+
+
+VIEWS = "(?:front|back|side|full|flat|left|right|rear|additional)"
+NAMINGS = (  # of a name with its folders but without suffix; then who is in it in which clothes, and who
+    # fashionWOMENDressesid0000271801_1front, WOMEN-Dresses-id_00002718-01_1_front and, of the raw folders,
+    # WOMEN/Dresses/id_00002718/01_1_front: sex, garment, item, colour, view.
+    (
+        re.compile(
+            r"(?:^|.*/)(?:fash?ion)?(?P<sex>WOMEN|MEN)[-/]?(?P<kind>[A-Za-z][A-Za-z_-]*?)[-/]?id_?(?P<item>\d{8})[-/]?"
+            r"(?P<colour>\d\d)_\d+_?[A-Za-z]+(?:_[a-z]+)*$"
+        ),
+        _fashion,
+    ),
+    # Market-1501: 0002_c1s1_000451_03
+    (re.compile(r"(?:^|.*/)(?P<who>-?\d+)_c\d+s\d+_[^/]*$"), lambda found: (found["who"],) * 2),
+    # what `scagan people` writes: train_000012_3
+    (re.compile(r"(?:^|.*/)(?P<who>[a-z-]+_\d{6})_\d+$"), lambda found: (found["who"],) * 2),
+)
+
+
+def _known(name: str) -> tuple[str, str] | None:
+    stem = re.sub(r"\.[A-Za-z]{1,5}$", "", name)
+    for pattern, said in NAMINGS:
+        if found := pattern.match(stem):
+            return said(found)
+    return None
 
 
 def _files(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+    """Names of what is in a folder, but for what file systems and their programs leave there."""
+    if not folder.is_dir():
+        return set()
+    return {path.name for path in folder.iterdir() if path.name[0] != "." and path.name.lower() not in FOREIGN}

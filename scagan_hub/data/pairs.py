@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from ..poses.pose import Pose
 from .annotations import pose_faults, read_annotations, read_pairs
 from .augment import cut_out, plain_ground
-from .images import read_image, read_parsing
+from .images import read_image, read_parsing, read_rgb
 from .layouts import Split, correspondences_name, map_name, view_number
 from .places import places_between
 from .sampler import Draw
@@ -45,7 +45,7 @@ class PosePairs(Dataset):
         parsing: bool = False,
         places: bool = False,
     ):
-        files = Split(root, split)
+        files = self._split = Split(root, split)
         self.root, self.images, self.parsings = files.root, files.images, files.parsings
         self.correspondences, self.parsing, self.places = files.correspondences, parsing or places, places
         pairs, annotations = read_pairs(files.pairs), read_annotations(files.annotations)
@@ -90,13 +90,22 @@ class PosePairs(Dataset):
             item["places"], item["state"] = self._places(names, item, draw.mirrored)
         return item
 
+    def files(self) -> list[Path]:
+        """All files that items are read from: tables, and the images, maps and correspondences of what is paired."""
+        found = [self._split.pairs, self._split.annotations]
+        for name in dict.fromkeys(name for pair in self.pairs for name in pair):
+            found.append(self.images / name)
+            found += [self.parsings / map_name(name)] * self.parsing
+            found += [self.correspondences / correspondences_name(name)] * self.places
+        return list(dict.fromkeys(found))
+
     def view(self, name: str, mirrored: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
         """One picture (3,H,W) uint8 and its pose (18,3).
 
         Raises:
             BadImage: the file cannot be read, or has another size.
         """
-        pixels = np.asarray(read_image(self.images / name, self.image_size).convert("RGB"))
+        pixels = read_rgb(self.images / name, self.image_size)
         keypoints = self.annotations[name]
         if mirrored:
             pixels = pixels[:, ::-1]

@@ -10,29 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from .annotations import pose_faults, read_annotations, read_pairs
-from .images import BadImage, read_image, read_parsing
-from .layouts import Split, correspondences_name, identity, map_name, splits, view_number
+from .annotations import pose_faults, read_annotations, read_pairs, read_table
+from .judge import Fault, Tables, bad_pairs, bad_pictures, bad_poses, in_both
+from .layouts import Split, correspondences_name, map_name, splits, view_number
+from .look import Both, look
 from .places import correspondences_fault
 
 FEW = 200  # images that are decoded before worker processes have started
-
-
-class Fault(NamedTuple):
-    """One item that is wrong.
-
-    Args:
-        kind: missing, unreadable, wrong size, out of range, unpaired, or in both splits.
-        item: its name, such as `train/a.jpg`.
-        what: what is the matter with it.
-    """
-
-    kind: str
-    item: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.item}: {self.kind}: {self.what}"
 
 
 class Report(NamedTuple):
@@ -52,20 +36,6 @@ class Report(NamedTuple):
         """How many items of which kind are wrong."""
         kinds = Counter(fault.kind for fault in self.faults)
         return ", ".join(f"{number:,} {kind}" for kind, number in kinds.most_common())
-
-
-class _Tables(NamedTuple):
-    """The tables of one split, by the names of image files."""
-
-    files: Split
-    pairs: list[tuple[str, str]]
-    paired: set[str]
-    annotations: dict[str, np.ndarray]
-    listed: set[str]  # in {split}.lst
-    faults: list[Fault]  # lines that cannot be read
-
-    def item(self, name: str) -> str:
-        return f"{self.files.name}/{name}"
 
 
 def verify(root: str | Path, image_size: tuple[int, int] | None = None, processes: int | None = None) -> Report:
@@ -89,19 +59,20 @@ def verify(root: str | Path, image_size: tuple[int, int] | None = None, processe
     if not found:
         raise ValueError(absent[0].what)
     report.faults.extend(split for split in absent if any(Path(root).glob(f"*{split.item}*")))
-    looked = [_look_at(tables.files, processes) for tables in found]
+    looked = [_look_at(tables, processes) for tables in found]
     size = image_size or found[0].files.layout.image_size or _most(looked)
     for tables, images in zip(found, looked, strict=True):
         (report.unused if tables.files.layout.selected else report.faults).extend(_unpaired(tables))
-        report.faults.extend([*tables.faults, *_missing(tables), *_damaged(images, size)])
+        report.faults.extend([*tables.faults, *_missing(tables), *_damaged(tables.files, images, size)])
+        report.faults.extend([*bad_pairs(tables), *bad_pictures(tables, images, size)])
         if size is not None:
-            report.faults.extend([*_misplaced(tables, size), *_unlike(tables, size)])
+            report.faults.extend([*_misplaced(tables, size), *bad_poses(tables, size), *_unlike(tables, size)])
         report.looked_at[tables.files.name] = (len(tables.files.files), len(tables.pairs))
-    report.faults.extend(_in_both(found))
+    report.faults.extend(in_both(found, looked))
     return report
 
 
-def _read_tables(files: Split) -> _Tables:
+def _read_tables(files: Split) -> Tables:
     faults = []
 
     def note(item: str, what: str) -> None:
@@ -117,20 +88,22 @@ def _read_tables(files: Split) -> _Tables:
     pairs = read(read_pairs, files.pairs, [])
     reader = partial(read_annotations, on_fault=lambda name, what: note(f"{files.name}/{name}", what))
     annotations = read(reader, files.annotations, {})
+    lines = [row[0] for _, row in read_table(files.annotations, ("name",), ":")] if annotations else []
     listed = files.list.read_text(encoding="utf-8", errors="replace").split() if files.list.is_file() else []
-    names = files.resolve({name for pair in pairs for name in pair} | annotations.keys() | set(listed))
+    names = files.resolve({name for pair in pairs for name in pair} | annotations.keys() | {*listed, *lines})
     pairs = [(names[source], names[target]) for source, target in pairs]
-    return _Tables(
+    return Tables(
         files,
         pairs,
         {name for pair in pairs for name in pair},
         {names[name]: keypoints for name, keypoints in annotations.items()},
+        Counter(names[name] for name in lines),
         {names[name] for name in listed},
         faults,
     )
 
 
-def _missing(tables: _Tables) -> Iterator[Fault]:
+def _missing(tables: Tables) -> Iterator[Fault]:
     naming = {"paired": tables.paired, "annotated": tables.annotations.keys(), "listed": tables.listed}
     for name in sorted(set().union(*naming.values()) - tables.files.files):
         how = " and ".join(word for word, names in naming.items() if name in names)
@@ -145,22 +118,26 @@ def _missing(tables: _Tables) -> Iterator[Fault]:
         yield Fault("missing", tables.files.name, "no pairs")
 
 
-def _unpaired(tables: _Tables) -> Iterator[Fault]:
+def _unpaired(tables: Tables) -> Iterator[Fault]:
     for name in sorted(tables.files.files - tables.paired):
         yield Fault("unpaired", tables.item(name), "no pair names it")
 
 
-def _damaged(images: dict[Path, tuple[int, int] | str], size: tuple[int, int] | None) -> Iterator[Fault]:
+def _damaged(files: Split, looked: dict[str, Both], size: tuple[int, int] | None) -> Iterator[Fault]:
     """Images and parsing maps that cannot be read, or are not of the size (height, width)."""
-    for path, found in images.items():
-        item = f"{path.parent.name}/{path.name}"
-        if isinstance(found, str):
-            yield Fault("unreadable", item, found)
-        elif found != size:
-            yield Fault("wrong size", item, f"expected {size[1]} x {size[0]} pixels, got {found[1]} x {found[0]}")
+    for name, both in looked.items():
+        for folder, file, seen in (
+            (files.images, name, both.picture),
+            (files.parsings, map_name(name), both.parsing),
+        ):
+            if seen and seen.size is None:
+                yield Fault("unreadable", f"{folder.name}/{file}", seen.fault)
+            elif seen and seen.size != size:
+                (height, width), what = seen.size, f"expected {size[1]} x {size[0]} pixels, got"
+                yield Fault("wrong size", f"{folder.name}/{file}", f"{what} {width} x {height}")
 
 
-def _misplaced(tables: _Tables, size: tuple[int, int]) -> Iterator[Fault]:
+def _misplaced(tables: Tables, size: tuple[int, int]) -> Iterator[Fault]:
     """Poses with a joint outside an image of (height, width), and paired ones without any joint."""
     names = sorted(tables.annotations.keys() & tables.files.files)
     keypoints = np.array([tables.annotations[name] for name in names]).reshape(-1, 18, 3)
@@ -171,7 +148,7 @@ def _misplaced(tables: _Tables, size: tuple[int, int]) -> Iterator[Fault]:
             yield Fault("missing", tables.item(names[i]), what)
 
 
-def _unlike(tables: _Tables, size: tuple[int, int]) -> Iterator[Fault]:
+def _unlike(tables: Tables, size: tuple[int, int]) -> Iterator[Fault]:
     """People whose correspondences are missing, damaged, or not of their pictures of (height, width)."""
     folder, views = tables.files.correspondences, Counter()
     if not folder.is_dir():
@@ -192,36 +169,23 @@ def _unlike(tables: _Tables, size: tuple[int, int]) -> Iterator[Fault]:
             yield Fault("unreadable", item, fault)
 
 
-def _most(looked: list[dict]) -> tuple[int, int] | None:
+def _most(looked: list[dict[str, Both]]) -> tuple[int, int] | None:
     """The size that most images have, if any can be read."""
-    sizes = Counter(found for images in looked for found in images.values() if not isinstance(found, str))
+    seen = [one for images in looked for both in images.values() for one in (both.picture, both.parsing) if one]
+    sizes = Counter(one.size for one in seen if one.size)
     return max(sizes, key=sizes.get, default=None)
 
 
-def _look_at(files: Split, processes: int | None) -> dict[Path, tuple[int, int] | str]:
-    """(height, width) of every image and parsing map, or what is wrong with it."""
-    paths = [files.images / name for name in sorted(files.files)]
-    paths += [files.parsings / name for name in sorted(files.parsing_maps())]
-    look = partial(_size_or_fault, parsings=files.parsings)
-    if len(paths) <= FEW or processes == 1:
-        return dict(zip(paths, map(look, paths), strict=True))
+def _look_at(tables: Tables, processes: int | None) -> dict[str, Both]:
+    """What every image and its parsing map show, by the image's name; of a map alone, by the map's name."""
+    files, maps, jobs = tables.files, tables.files.parsing_maps(), {}
+    for name in sorted(files.files):
+        parsing = files.parsings / map_name(name) if map_name(name) in maps else None
+        jobs[name] = (files.images / name, parsing, tables.annotations.get(name))
+    for name in sorted(maps - {map_name(name) for name in files.files}):
+        jobs[name] = (None, files.parsings / name, None)
+    if len(jobs) <= FEW or processes == 1:
+        return dict(zip(jobs, map(look, jobs.values()), strict=True))
     with ProcessPoolExecutor(processes) as pool:
-        found = tqdm(pool.map(look, paths, chunksize=64), files.name, len(paths), unit="image", disable=None)
-        return dict(zip(paths, found, strict=True))
-
-
-def _size_or_fault(path: Path, parsings: Path) -> tuple[int, int] | str:
-    try:
-        return read_parsing(path).shape if path.parent == parsings else read_image(path).size[::-1]
-    except BadImage as error:
-        return str(error).removeprefix(f"{path}: ")
-
-
-def _in_both(found: list[_Tables]) -> Iterator[Fault]:
-    """Identities of `train` that another split has too."""
-    seen = {tables.files.name: Counter(identity(name) for name in tables.paired) for tables in found}
-    trained = seen.pop("train", Counter())
-    for split, held_out in seen.items():
-        for who in sorted(trained.keys() & held_out.keys()):
-            where = f"{trained[who]} images of train and {held_out[who]} images of {split}"
-            yield Fault("in both splits", who, f"one identity in {where}")
+        found = tqdm(pool.map(look, jobs.values(), chunksize=64), files.name, len(jobs), unit="image", disable=None)
+        return dict(zip(jobs, found, strict=True))

@@ -7,7 +7,7 @@ import numpy as np
 from ..hub.card import table
 from .intervals import interval, mean
 from .protocols import published
-from .report import not_available
+from .report import not_available, warnings
 
 SAME = ("protocol", "pairs", "data", "size")
 
@@ -18,7 +18,8 @@ def compare(reports: list[dict]) -> dict:
     Args:
         reports: as `evaluate` or `report.read` gives them; differences are to the first.
     Returns:
-        protocol, pairs, data, rows, intervals, differences, not_available; see docs/evaluation.md.
+        protocol, pairs, expected, data, rows, intervals, differences, warnings, not_available; see
+        docs/evaluation.md.
     Raises:
         ValueError: none, two of one name, other protocols, or other pairs.
     """
@@ -43,6 +44,7 @@ def compare(reports: list[dict]) -> dict:
     return {
         "protocol": first["protocol"],
         "pairs": first["pairs"],
+        "expected": max(report.get("expected", first["pairs"]) for report in reports),
         "data": first["data"],
         "rows": {report["method"]: _figures(report, "value") for report in reports},
         "intervals": {report["method"]: _figures(report, "interval") for report in reports},
@@ -50,6 +52,7 @@ def compare(reports: list[dict]) -> dict:
             "to": first["method"],
             "rows": {report["method"]: _differences(report, first) for report in others},
         },
+        "warnings": {name: said for report in reports for name, said in warnings(report).items()},
         "not_available": {name: why for report in reports for name, why in not_available(report).items()},
     }
 
@@ -76,8 +79,10 @@ def measured(figures: dict) -> str:
     parts = [table(figures, intervals=True)]
     if rows := figures["differences"]["rows"]:
         parts += [f"Paired differences to *{figures['differences']['to']}*:", _difference_table(rows)]
-    if figures["not_available"]:
-        parts.append("\n".join(f"- {name}: not available: {why}" for name, why in figures["not_available"].items()))
+    remarks = [f"- {name}: {said}" for name, said in figures.get("warnings", {}).items()]
+    remarks += [f"- {name}: not available: {why}" for name, why in figures["not_available"].items()]
+    if remarks:
+        parts.append("\n".join(remarks))
     return "\n\n".join(parts)
 
 

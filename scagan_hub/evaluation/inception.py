@@ -4,6 +4,7 @@ Written out here because every package that has it needs torchvision or torch-fi
 torchvision, so that the file which all FID packages share (`weights.WEIGHTS`) loads.
 """
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 from ..features.weights import read_state
 
 SIZE, CLASSES, FEATURES = 299, 1008, 2048
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and spread of its channels
 
 
 class Conv(nn.Module):
@@ -34,7 +36,8 @@ class Block(nn.Module):
         inputs: channels.
         branches: by name, the steps of each: (name, outputs, kernel), with a stride of 2 as a fourth entry where the
             block halves the size (unpadded there, as is its pooling); a list of steps forks.
-        pool: "average" or "max" before the branch `branch_pool`, or "stride" for a max pooling that halves the size.
+        pool: "average" (of what lies inside), "bordered" (zeros beyond the border count) or "max" before the branch
+            `branch_pool`, or "stride" for a max pooling that halves the size.
     """
 
     def __init__(self, inputs: int, branches: list[list], pool: str):
@@ -56,11 +59,8 @@ class Block(nn.Module):
 
     def _run(self, names, x):
         if names[0] == ["branch_pool"]:
-            x = (
-                F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
-                if self.pool == "average"
-                else F.max_pool2d(x, 3, 1, 1)
-            )
+            average = partial(F.avg_pool2d, count_include_pad=self.pool == "bordered")
+            x = (F.max_pool2d if self.pool == "max" else average)(x, 3, 1, 1)
         for forks in names:
             x = torch.cat([getattr(self, name)(x) for name in forks], 1)
         return x
@@ -139,6 +139,8 @@ def _block_e(inputs: int, pool: str) -> Block:
 class Inception2015(nn.Module):
     """The whole net; `features` is what FID compares, `probabilities` what IS needs."""
 
+    name = "Inception-2015"
+
     def __init__(self):
         super().__init__()
         self.Conv2d_1a_3x3, self.Conv2d_2a_3x3 = Conv(3, 32, 3, 2), Conv(32, 32, 3)
@@ -152,19 +154,24 @@ class Inception2015(nn.Module):
         self.requires_grad_(False).eval()
 
     @classmethod
+    def state(cls, path: Path) -> dict:
+        """The tensors in a file that are the net's."""
+        return read_state(path)
+
+    @classmethod
     def load(cls, path: Path) -> "Inception2015":
         """The net with the weights in `path`.
 
         Raises:
             ValueError: the file cannot be read, or holds another net.
         """
-        net, state = cls(), read_state(path)
+        net, state = cls(), cls.state(path)
         counters = {name for name in net.state_dict() if name.endswith("num_batches_tracked")}
         try:
             net.load_state_dict({name: state.get(name, torch.tensor(0)) for name in counters} | state)
         except (RuntimeError, TypeError, AttributeError) as error:
             reason = " ".join(str(error).split())[:150]
-            raise ValueError(f"{path} does not hold Inception-2015: {reason}") from error
+            raise ValueError(f"{path} does not hold {cls.name}: {reason}") from error
         return net.to(memory_format=torch.channels_last)
 
     def forward(self, x):
@@ -187,6 +194,34 @@ class Inception2015(nn.Module):
         x = pictures.permute(0, 3, 1, 2).float()
         rows, columns = (_tensorflow_resize(size, x) for size in x.shape[2:])
         return F.linear(self((rows @ x @ columns.mT - 128) / 128), self.fc.weight).softmax(1)
+
+
+class InceptionTorchvision(Inception2015):
+    """torchvision's Inception v3, which FID was computed by before pytorch-fid had Inception-2015's weights.
+
+    Its average pooling counts the zeros beyond the border, the last one too; it has no Inception score of its own.
+    """
+
+    name = "Inception-torchvision"
+
+    def __init__(self):
+        super().__init__()
+        for block in self.modules():
+            if isinstance(block, Block) and block.pool != "stride":
+                block.pool = "bordered"
+        self.fc = nn.Linear(FEATURES, 1000).requires_grad_(False)
+
+    @classmethod
+    def state(cls, path: Path) -> dict:
+        return {name: value for name, value in read_state(path).items() if not name.startswith("AuxLogits.")}
+
+    def features(self, pictures: torch.Tensor) -> torch.Tensor:
+        """uint8 (N,H,W,3) -> pool3 (N,2048): [0, 1] as ImageNet's channels are normalised, off torchvision's."""
+        x = F.interpolate(
+            pictures.permute(0, 3, 1, 2).float() / 255, (SIZE, SIZE), mode="bilinear", align_corners=False
+        )
+        mean, spread = (x.new_tensor(values)[:, None, None] for values in IMAGENET)
+        return self(x * (spread / 0.5) + (mean - 0.5) / 0.5)
 
 
 def _tensorflow_resize(size: int, like: torch.Tensor) -> torch.Tensor:

@@ -5,9 +5,13 @@ import numpy as np
 SAMPLES, CONFIDENCE, SEED = 1000, 0.95, 0
 
 
-def describe(people: np.ndarray) -> dict:
-    """What `interval` does, for reports."""
-    drawn = f"{len(np.unique(people)):,} people" if _several(people) else f"{len(people):,} pairs"
+def describe(people: np.ndarray, known: bool = True) -> dict:
+    """What `interval` does, for reports; `known`: whether people are people, or pictures of nobody knows whom."""
+    number = len(np.unique(people))
+    if not known:
+        drawn = f"{number:,} pictures, since who is in them is not known"
+    else:
+        drawn = f"{number:,} people" if number > 1 else f"{len(people):,} pairs, all of one person"
     return {"samples": SAMPLES, "confidence": CONFIDENCE, "seed": SEED, "drawn": drawn}
 
 

@@ -8,15 +8,17 @@ import numpy as np
 import torch
 
 from ..features.weights import NotAvailable, locate
+from .checks import few_pictures
 from .distributions import Moments, SplitEntropies, distance
+from .faces import FaceDistance
 from .keypoints import MISSING, pckh_counts
-from .metrics import full_reference
+from .metrics import WIDE, full_reference, ssim_wide
 from .protocols import PERSON, Protocol
 from .regions import HeadFigures, RegionTruth, Sharpness
 from .sources import Batch, Source
 
 REMEMBERED = 8  # references whose features LPIPS keeps, 22 MB each of VGG16's in 256 x 176
-EXTRAS = ("PCKh-BlazePose", "FD-VGG16", "heads", "sharpness", "regions")
+EXTRAS = ("PCKh-BlazePose", "FD-VGG16", "heads", "faces", "sharpness", "regions")
 LPIPS = {"LPIPS": "AlexNet", "LPIPS-VGG16": "VGG16"}  # names of the figures, and their nets
 
 Values = dict[str, tuple[np.ndarray, np.ndarray | None]]  # by metric: (n,) and its weights, None: all alike
@@ -32,6 +34,24 @@ class FullReference:
         masks = {"": None} if batch.mask is None else {"": None, PERSON: batch.mask}
         found = full_reference(batch.generated, batch.reference, self.protocol.name, list(masks.values()), self.device)
         return {name + of: (found[name][i], None) for i, of in enumerate(masks) for name in found}
+
+
+class WideSsim:
+    """SSIM-51 of each pair.
+
+    Raises:
+        NotAvailable: the pictures are smaller than the window.
+    """
+
+    name = "SSIM-51"
+
+    def __init__(self, source: Source, device: str):
+        if min(source.size) < WIDE:
+            raise NotAvailable(f"needs pictures of at least {WIDE} x {WIDE} pixels")
+        self.device = device
+
+    def values(self, batch: Batch) -> Values:
+        return {self.name: (ssim_wide(batch.generated, batch.reference, self.device), None)}
 
 
 class LpipsDistance:
@@ -105,32 +125,52 @@ def _detected(pixels: np.ndarray, shape) -> np.ndarray:
 
 
 class InceptionSets:
-    """IS of the generated pictures, FID between both sets."""
+    """IS of the generated pictures, where the protocol has one, and FID between both sets.
 
-    def __init__(self, path, protocol: Protocol, device: str, total: int):
-        from .inception import CLASSES, FEATURES, Inception2015
+    Args:
+        path: of the weights of the protocol's net.
+        total: number of pairs.
+        training: gives all training pictures, uint8 (n,H,W,3) at a time, where FID is to them; None: to the targets.
+    """
 
-        self.protocol, self.device = protocol, device
-        self.net = Inception2015.load(path).to(device)
-        self.sums = {"generated": Moments(FEATURES), "reference": Moments(FEATURES)}
-        if total >= protocol.splits:
-            self.sums["entropies"] = SplitEntropies(total, protocol.splits, CLASSES)
+    def __init__(self, path, protocol: Protocol, device: str, total: int, training=None):
+        from . import inception
+
+        nets = {"Inception-2015": "Inception2015", "Inception-torchvision": "InceptionTorchvision"}
+        self.protocol, self.device, self.training = protocol, device, training
+        self.net = getattr(inception, nets[protocol.inception]).load(path).to(device)
+        self.sums = {name: Moments(inception.FEATURES) for name in ("generated", "reference")[: 1 if training else 2]}
+        if 0 < protocol.splits <= total:
+            self.sums["entropies"] = SplitEntropies(total, protocol.splits, inception.CLASSES)
 
     @torch.inference_mode()
     def update(self, batch: Batch) -> None:
         generated, reference = _tensors(batch, self.protocol, self.device)
         self.sums["generated"].update(self.net.features(generated).cpu())
-        self.sums["reference"].update(self.net.features(reference).cpu())
+        if "reference" in self.sums:
+            self.sums["reference"].update(self.net.features(reference).cpu())
         if "entropies" in self.sums:
             self.sums["entropies"].update(self.net.probabilities(generated).cpu(), batch.positions)
 
+    @torch.inference_mode()
+    def _real(self) -> Moments:
+        """Of the targets, or of all training pictures, which are looked at only now, by one process."""
+        if self.training is None:
+            return self.sums["reference"]
+        found = Moments(self.sums["generated"].mean.size)
+        for pictures in self.training():
+            found.update(self.net.features(torch.from_numpy(self.protocol.apply(pictures)).to(self.device)).cpu())
+        return found
+
     def figures(self) -> dict[str, dict]:
-        found = {"FID": _distance(self.sums["generated"], self.sums["reference"])}
+        found = {"FID": _distance("FID", self.sums["generated"], self._real())}
+        if not self.protocol.splits:
+            return found
         if "entropies" not in self.sums:
             few = f"needs at least {self.protocol.splits} pictures, as many as it has splits"
             return found | {"IS": {"not_available": few}}
         mean, deviation = self.sums["entropies"].score()
-        return found | {"IS": {"value": mean, "deviation": deviation}}
+        return found | {"IS": {"value": mean, "deviation": deviation} | _few("IS", self.sums["generated"].count)}
 
 
 class TrunkSets:
@@ -150,12 +190,25 @@ class TrunkSets:
             self.sums[name].update(self.net(scaled, ("relu5_3",))["relu5_3"].mean((2, 3)).cpu())
 
     def figures(self) -> dict[str, dict]:
-        return {"FD-VGG16": _distance(self.sums["generated"], self.sums["reference"])}
+        return {"FD-VGG16": _distance("FD-VGG16", self.sums["generated"], self.sums["reference"])}
 
 
-def _distance(generated: Moments, reference: Moments) -> dict:
+def _training(source: Source, protocol: Protocol):
+    """What gives the training's pictures, where the protocol's FID is to them; else None."""
+    if not protocol.training:
+        return None
+    if source.training is None:
+        raise NotAvailable(f"protocol {protocol.name} compares with all training pictures: give them with --train DIR")
+    return source.training
+
+
+def _few(name: str, count: int) -> dict:
+    return {"warning": said} if (said := few_pictures(name, count)) else {}
+
+
+def _distance(name: str, generated: Moments, reference: Moments) -> dict:
     try:
-        return {"value": distance(generated, reference)}
+        return {"value": distance(generated, reference)} | _few(name, min(generated.count, reference.count))
     except ValueError as error:  # a single pair
         return {"not_available": str(error)}
 
@@ -200,8 +253,14 @@ class Measures:
             return path
 
         self._try(
-            self.sets, ("IS", "FID"), lambda: InceptionSets(net("Inception-2015"), protocol, device, len(source.pairs))
+            self.sets,
+            ("IS", "FID") if protocol.splits else ("FID",),
+            lambda: InceptionSets(
+                net(protocol.inception), protocol, device, len(source.pairs), _training(source, protocol)
+            ),
         )
+        if protocol.wide_window:
+            self._try(self.per_pair, ("SSIM-51",), lambda: WideSsim(source, device))
         self.missing |= dict.fromkeys(without, "was left out")
         for name in (name for name in LPIPS if name not in without):
             make = partial(LpipsDistance, name, LPIPS[name], net, source.size, protocol, device)
@@ -211,6 +270,7 @@ class Measures:
             "PCKh-BlazePose": (self.per_pair, DetectedPose),
             "FD-VGG16": (self.sets, lambda: TrunkSets(net("VGG16"), protocol, device)),
             "heads": (self.per_pair, lambda: HeadFigures(source, device, lpips)),
+            "faces": (self.per_pair, lambda: FaceDistance(source, device)),
             "sharpness": (self.per_pair, lambda: Sharpness(source)),
             "regions": (self.per_pair, lambda: RegionTruth(source, protocol, device, lpips)),
         }

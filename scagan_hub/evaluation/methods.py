@@ -46,7 +46,7 @@ class Aligned:
 class Mean:
     """The mean of all training pictures, whatever is asked."""
 
-    title = "Mean of the training pictures"
+    title, splits = "Mean of the training pictures", ("train",)
 
     def __call__(self, data: PosePairs, indices: list[int]) -> np.ndarray:
         self.root, self.size = data.root, data.image_size

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from .protocols import find
 
 WINDOW, SIGMA = 11, 1.5
+WIDE = 51
 K1, K2 = 0.01, 0.03
 CHUNK = {"cpu": 1}  # pictures filtered together: one fills a CPU's cache
 DEFAULT_CHUNK = 64
@@ -33,6 +34,35 @@ def ssim(generated, reference, protocol: str = "unpadded", mask=None, device: st
         ValueError: on other shapes or types, an unknown protocol, or pictures smaller than the window.
     """
     return full_reference(generated, reference, protocol, [mask], device, ("SSIM",))["SSIM"][0]
+
+
+def ssim_wide(generated, reference, device: str = "cpu") -> np.ndarray:
+    """Structural similarity as GFLA's script computes it beside the usual one: (N,) float64.
+
+    Uniform window of 51 x 51 pixels, sample covariance, a data range of 1 for pictures in [0, 1], channels averaged, a
+    border of 25 pixels left out of the mean.
+
+    Args:
+        generated, reference: uint8 (N,H,W,3).
+        device: where it is computed.
+    Raises:
+        ValueError: on other shapes or types, or pictures smaller than the window.
+    """
+    arrays = _checked(generated, reference, WIDE)
+    sample = WIDE**2 / (WIDE**2 - 1)
+
+    def smooth(maps: torch.Tensor) -> torch.Tensor:
+        return F.avg_pool2d(F.avg_pool2d(maps, (WIDE, 1), 1), (1, WIDE), 1)
+
+    found = []
+    for pair in zip(*arrays, strict=True):
+        a, b = (torch.from_numpy(x).to(device).permute(2, 0, 1).double() / 255 for x in pair)  # (3,H,W)
+        mean_a, mean_b, aa, bb, ab = (smooth(x[None])[0] for x in (a, b, a * a, b * b, a * b))
+        covariance, variance = sample * (ab - mean_a * mean_b), sample * (aa - mean_a**2 + bb - mean_b**2)
+        structure = (2 * covariance + K2**2) / (variance + K2**2)
+        luminance = (2 * mean_a * mean_b + K1**2) / (mean_a**2 + mean_b**2 + K1**2)
+        found.append(float((structure * luminance).mean()))
+    return np.array(found)
 
 
 def l1(generated, reference, protocol: str = "unpadded", mask=None, device: str = "cpu") -> np.ndarray:
@@ -69,16 +99,16 @@ def full_reference(
     return {name: torch.cat(found, 1).numpy() if found else np.zeros((len(masks), 0)) for name, found in values.items()}
 
 
-def _checked(generated, reference) -> list[np.ndarray]:
+def _checked(generated, reference, least: int = WINDOW) -> list[np.ndarray]:
     generated, reference = np.asarray(generated), np.asarray(reference)
     if generated.shape != reference.shape or generated.ndim != 4 or generated.shape[3] != 3:
         shapes = f"{generated.shape} and {reference.shape}"
         raise ValueError(f"expected two uint8 arrays of one shape (N, H, W, 3), got {shapes}")
     if generated.dtype != np.uint8 or reference.dtype != np.uint8:
         raise ValueError(f"expected uint8 pictures, got {generated.dtype} and {reference.dtype}")
-    if min(generated.shape[1:3]) < WINDOW:
+    if min(generated.shape[1:3]) < least:
         height, width = generated.shape[1:3]
-        raise ValueError(f"expected pictures of at least {WINDOW} x {WINDOW} pixels, got {width} x {height}")
+        raise ValueError(f"expected pictures of at least {least} x {least} pixels, got {width} x {height}")
     return [generated, reference]
 
 

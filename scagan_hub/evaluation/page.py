@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from .report import not_available
+from . import report as reports
 from .sources import Source
 
 SHOWN = 3  # pairs of each kind
@@ -28,7 +28,7 @@ def page(report: dict, source: Source) -> str:
     Args:
         source: what the report is of; its pictures are read, or made, once more.
     """
-    method, pairs = escape(report["method"]), f"{report['pairs']:,} pairs of {escape(report['data'])}"
+    method, pairs = escape(reports.title(report)), f"{report['pairs']:,} pairs of {escape(report['data'])}"
     parts = [
         f"<h1>{method}</h1><p>{pairs}, protocol <b>{escape(report['protocol'])}</b>: "
         f"{escape(report['protocol_means'])}.</p>",
@@ -56,9 +56,7 @@ def _figures(report: dict) -> str:
                 f"<td>{figure['better']} is better</td></tr>"
             )
     drawn = f"{report['bootstrap']['confidence']:.0%} interval, bootstrap over {report['bootstrap']['drawn']}"
-    missing = "".join(
-        f"<p>{escape(name)}: not available: {escape(why)}</p>" for name, why in not_available(report).items()
-    )
+    missing = "".join(f"<p>{escape(remark)}</p>" for remark in reports.remarks(report))
     return f"<table><tr><th></th><th>value</th><th>{drawn}</th></tr>{''.join(rows)}</table>{missing}"
 
 

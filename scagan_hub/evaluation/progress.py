@@ -1,6 +1,8 @@
 """What has been measured of a method so far, kept in a file: an evaluation goes on from where it was interrupted."""
 
 import time
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +26,9 @@ class Progress:
         self.measures, self.file, self.fingerprint, self.save_every = measures, file, fingerprint, save_every
         self.done, self.values, self.weights, self.saved = 0, {}, {}, time.monotonic()
         if file is not None and file.is_file():
-            with np.load(file) as kept:
-                if str(kept["fingerprint"]) == fingerprint:
-                    self.join(dict(kept))
+            kept = _kept(file)
+            if str(kept.get("fingerprint")) == fingerprint:
+                self.join(kept)
 
     def add(self, batch: Batch) -> None:
         """Measure a batch."""
@@ -64,3 +66,12 @@ class Progress:
         for i, metric in enumerate(self.measures.sets):
             for name, sums in metric.sums.items():
                 sums.merge({key: arrays[f"sums/{i}/{name}/{key}"] for key in sums.state()})
+
+
+def _kept(file: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file of progress; none of a damaged one, since all can be measured again."""
+    try:
+        with np.load(file) as kept:
+            return dict(kept)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+        return {}

@@ -17,6 +17,7 @@ from accelerate.utils import gather_object, parse_flag_from_env
 from tqdm import tqdm
 
 from . import report
+from .checks import check_pictures
 from .measures import Measures
 from .progress import Progress
 from .protocols import find
@@ -56,8 +57,14 @@ def evaluate(
     """
     chosen, state = find(protocol), processes()
     height, width = source.size
+    if chosen.resized and source.size != chosen.image_size:
+        size = f"{chosen.image_size[1]} x {chosen.image_size[0]}"
+        raise ValueError(
+            f"protocol {protocol} is of {size} pixels, got {width} x {height}; give a data set of that size"
+        )
     if chosen.padding and height == width:
         raise ValueError(f"protocol {protocol} pads the pictures itself; expected 176 x 256, got {width} x {height}")
+    notes = check_pictures(source, chosen)
     device = device or (str(state.device) if state.device.type == "cuda" else "cpu")
     with state.local_main_process_first():  # which may fetch weights
         measures = Measures(source, chosen, device, extras, weights, download, without)
@@ -80,7 +87,7 @@ def evaluate(
         return None
     for part in others:
         progress.join(part)
-    return report.build(source, protocol, measures, progress)
+    return report.build(source, protocol, measures, progress, notes)
 
 
 def processes() -> PartialState:

@@ -6,9 +6,11 @@ another place for it; with SCAGAN_OFFLINE set to anything, nothing is fetched.
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 HASHED = "requirement.txt"  # name, version and hash, as pip reads them
@@ -35,6 +37,19 @@ class Package:
     use: str
     licence: str
 
+    @property
+    def command(self) -> tuple[str, ...] | None:
+        """The client's command as it can be started here, on Windows as npm.cmd; None: it is not installed."""
+        program = shutil.which(self.client[0])
+        if program is None or (self.client[1:3] == ("-m", "pip") and find_spec("pip") is None):
+            return None
+        return (program, *self.client[1:])
+
+    @property
+    def needs(self) -> str:
+        """What the client is called."""
+        return "pip" if self.client[1:3] == ("-m", "pip") else Path(self.client[0]).name
+
     def fetch(self, folder: Path) -> Path:
         """The archive in `folder`, its hash checked.
 
@@ -45,11 +60,10 @@ class Package:
         what = f"{self.name} {self.version}, {self.use}"
         if offline():
             raise ValueError(f"cannot fetch {what}: SCAGAN_OFFLINE is set; unset it where there is a network")
+        require_clients(self)
         (folder / HASHED).write_text(f"{self.name}=={self.version} --hash=sha256:{self.sha256}\n", encoding="utf-8")
         try:
-            done = subprocess.run(self.client, cwd=folder, capture_output=True, text=True, timeout=600)
-        except FileNotFoundError as error:
-            raise ValueError(f"{self.client[0]} is not installed; it fetches {what}: install it and retry") from error
+            done = subprocess.run(self.command, cwd=folder, capture_output=True, text=True, timeout=600)
         except subprocess.TimeoutExpired as error:
             raise ValueError(f"{self.client[0]} took over 10 minutes to fetch {what}; check the network") from error
         if done.returncode or not path.is_file():
@@ -60,6 +74,19 @@ class Package:
         if found != self.sha256:
             raise ValueError(f"{path.name}: expected the sha256 {self.sha256}, got {found}; it is not used")
         return path
+
+
+def require_clients(*packages: Package) -> None:
+    """Refuse before any work is done.
+
+    Raises:
+        ValueError: clients of the packages are not installed; it names them all.
+    """
+    if missing := [package for package in packages if package.command is None]:
+        needed = " and ".join(f"{one.needs} is not installed; it fetches {one.name} {one.version}" for one in missing)
+        ways = {"npm": "Node.js brings npm", "pip": f"{Path(sys.executable).name} -m ensurepip brings pip"}
+        how = ", ".join(ways.get(one.needs, f"install {one.needs}") for one in missing)
+        raise ValueError(f"{needed}, {missing[0].use}: {how}; then retry")
 
 
 def offline() -> bool:

@@ -102,13 +102,16 @@ def _metric_type(metric: str) -> str:
 
 
 def _measured(figures: dict) -> str:
-    missing = [f"{metric} was not measured: it {why}" for metric, why in figures.get("not_available", {}).items()]
+    missing = [f"{metric}: {said}" for metric, said in figures.get("warnings", {}).items()]
+    missing += [f"{metric} was not measured: it {why}" for metric, why in figures.get("not_available", {}).items()]
     return "\n".join([table(figures), *([""] if missing else []), *(f"- {line}" for line in missing)])
 
 
 def heading(figures: dict) -> str:
     """What the figures of a table were measured by, and on: "unpadded, 4,500 pairs of held-out rendered people"."""
-    pairs = f"{figures['pairs']:,} pairs" if "pairs" in figures else ""
+    whole = figures.get("expected", figures.get("pairs"))
+    of = f" of {whole:,}" if whole != figures.get("pairs") else ""
+    pairs = f"{figures['pairs']:,}{of} pairs" if "pairs" in figures else ""
     counted = " of ".join(part for part in (pairs, figures.get("data")) if part)
     return ", ".join(part for part in (figures["protocol"], counted) if part)
 

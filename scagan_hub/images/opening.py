@@ -62,7 +62,7 @@ def _upright_rgb(image: Image.Image, shown: str) -> Image.Image:
         raise ValueError(f"{shown}: expected at least {MIN_SIDE} x {MIN_SIDE} pixels, got {width} x {height}")
     try:
         image.load()
-        return _rgb(ImageOps.exif_transpose(image))
+        return as_rgb(ImageOps.exif_transpose(image))
     except Exception as error:  # decoders raise nearly anything on damaged data
         raise ValueError(f"{shown}: damaged picture ({_reason(error)}); save it again or try another") from None
 
@@ -71,7 +71,8 @@ def _reason(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:100]
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image) -> Image.Image:
+    """A decoded picture of any mode as RGB: 16-bit values and floats are scaled, transparency lies on white."""
     if image.mode.startswith(("I", "F")):  # 16-bit grey, or floats in [0, 1] or [0, 255]
         values = np.nan_to_num(np.asarray(image, np.float64))
         full = 65535 if image.mode != "F" else 1 if values.max() <= 1 else 255

