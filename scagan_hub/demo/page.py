@@ -11,9 +11,11 @@ from . import measures
 from .animate import animate_tab
 from .compare import compare_tab
 from .figures import figures_tab
+from .gate import UPLOAD, Gate
 from .models import Models
 from .people import QUIET, choose_person
-from .server import BLOCKS, QUEUE, SESSIONS, UPLOAD, BodyLimit
+from .served import Served
+from .server import BLOCKS, QUEUE, SESSIONS
 from .transfer import settings_of, transfer_events, transfer_tab
 
 TITLE = "One photo of a person, any pose"
@@ -40,7 +42,7 @@ LAUNCH = {
     "run_history": False,
     "max_file_size": UPLOAD,
     "state_session_capacity": SESSIONS,
-    "app_kwargs": {"middleware": [Middleware(BodyLimit)]},
+    "app_kwargs": {"middleware": [Middleware(Gate)]},
     "ssr_mode": False,
 }
 
@@ -55,7 +57,7 @@ def build_demo(pipe: ScaGan, others: Mapping[str, ScaGan] | None = None, name: s
     """
     models = Models({name: pipe, **(others or {})})
     measures.lpips()  # read now rather than in a visitor's request
-    with gr.Blocks(title=TITLE, **BLOCKS) as demo:
+    with Served(title=TITLE, **BLOCKS) as demo:
         gr.Markdown(INTRODUCTION)
         people = choose_person()
         opened = gr.State("Pose")
