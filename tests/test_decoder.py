@@ -1,0 +1,150 @@
+"""What strangers send is opened in a process of bounded memory and time."""
+
+import io
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from scagan_hub import Pose, decoder, gallery
+from scagan_hub.decoder import Decoders
+from scagan_hub.photo import open_image
+
+
+@pytest.fixture(scope="module")
+def opened():
+    decoders = Decoders(1)
+    yield decoders
+    decoders.close()
+
+
+def encoded(format: str, image=None, **options) -> bytes:
+    file = io.BytesIO()
+    (image or Image.effect_noise((96, 64), 90).convert("RGB")).save(file, format, **options)
+    return file.getvalue()
+
+
+def scans(count: int, side: int) -> bytes:
+    """A progressive JPEG whose first scan is repeated."""
+    whole = encoded("JPEG", Image.new("RGB", (side, side)), progressive=True)
+    start = whole.index(b"\xff\xda")
+    end = whole.index(b"\xff", start + 2 + struct.unpack(">H", whole[start + 2 : start + 4])[0])
+    return whole[:end] + whole[start:end] * count + whole[end:]
+
+
+def tags(count: int, size: int) -> bytes:
+    """A TIFF whose tags all point at the same bytes."""
+    fields = [(256, 4, 1, 64), (257, 4, 1, 64), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
+    fields += [(273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, 64), (279, 4, 1, 4096)]
+    fields += [(40_000 + i, 1, size, 8) for i in range(count)]
+    directory = struct.pack("<H", len(fields)) + b"".join(struct.pack("<HHII", *field) for field in fields) + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8 + size) + bytes(size) + directory
+
+
+def rle(side: int, codes: int) -> bytes:
+    """A BMP of run-length codes that draw nothing."""
+    data = b"\x01\x00" * codes + b"\0\1"
+    head = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(data), 0, 0, 256, 0)
+    return b"BM" + struct.pack("<IHHI", 54 + 1024 + len(data), 0, 0, 54 + 1024) + head + bytes(1024) + data
+
+
+HOSTILE = {
+    "a JPEG of 1,000 scans": scans(1000, 6000),
+    "a TIFF of 4,000 tags at the same bytes": tags(4000, 1_000_000),
+    "a BMP of run-length codes": rle(6000, 5_000_000),
+    "a PPM of comments": b"P6\n" + b"#\n" * 500_000 + b"64 64 255\n" + bytes(64 * 64 * 3),
+    "a JPEG 2000": encoded("JPEG2000"),
+    "an ICO": encoded("ICO"),
+    "a PCX": encoded("PCX"),
+    "a TGA": encoded("TGA"),
+    "a compressed TIFF": encoded("TIFF", compression="tiff_adobe_deflate"),
+    "a PNG beyond 40 megapixels": encoded("PNG", Image.new("1", (9000, 9000))),
+    "text in a PNG": b"\x89PNG\r\n\x1a\n" + b"\0\0\0\x0dIHDR" + bytes(30) + zlib.compress(bytes(10**7)),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_what_asks_for_too_much_is_a_line(opened, tmp_path, what):
+    (tmp_path / "photo.png").write_bytes(HOSTILE[what])
+    started = psutil.Process().cpu_times()
+    with pytest.raises(ValueError, match=r"^photo\.png: [^\n]+$"):
+        opened.picture(tmp_path / "photo.png")
+    ended = psutil.Process().cpu_times()
+    assert ended.user + ended.system - started.user - started.system < 1  # here nothing is done
+    child = opened.all[0].process
+    if child is not None:
+        assert psutil.Process(child.pid).memory_info().rss < decoder.MEMORY
+    gallery.person("person01")[0].save(tmp_path / "honest.png")
+    assert opened.picture(tmp_path / "honest.png").size == gallery.SIZE
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
+def test_pictures_come_as_open_image_gives_them(opened, tmp_path, format, mode):
+    image = gallery.person("person03")[0].convert(mode)
+    image = image.convert("RGB") if (format, mode) in (("JPEG", "RGBA"), ("JPEG", "P")) else image
+    image.save(tmp_path / "photo", format)
+    np.testing.assert_array_equal(opened.picture(tmp_path / "photo"), open_image(tmp_path / "photo"))
+
+
+def test_a_large_one_is_scaled_down_and_turned_upright(opened, tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    image = Image.new("RGB", (8192, 100), "red")
+    image.paste("blue", (0, 0, 4096, 100))
+    image.save(tmp_path / "photo.png", exif=exif)
+    picture = opened.picture(tmp_path / "photo.png")
+    assert picture.size == (50, 4096)
+    assert picture.getpixel((20, 100)) == (0, 0, 255) and picture.getpixel((20, 4000)) == (255, 0, 0)
+
+
+def test_poses_are_read_there(opened, tmp_path):
+    pose = gallery.pose("person02-view3")
+    (tmp_path / "one.json").write_text(json.dumps(pose.to_dict()))
+    (tmp_path / "many.json").write_text(json.dumps([pose.to_dict()] * 3))
+    assert opened.poses(tmp_path / "one.json", (1, 1)) == [pose]
+    assert opened.poses(tmp_path / "many.json", most=3) == [pose] * 3
+    with pytest.raises(ValueError, match="at most 2"):
+        opened.poses(tmp_path / "many.json", most=2)
+    (tmp_path / "deep.json").write_text("[" * 5_000_000)
+    (tmp_path / "path.json").write_text('"/etc/passwd"')
+    for name in ("deep", "path", "none"):
+        with pytest.raises(ValueError, match=r"^[^\n]+$"):
+            opened.poses(tmp_path / f"{name}.json", most=5)
+    assert isinstance(opened.poses(tmp_path / "one.json", (1, 1))[0], Pose)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_a_killed_one_is_replaced(opened, tmp_path):
+    gallery.person("person01")[0].save(tmp_path / "photo.png")
+    opened.picture(tmp_path / "photo.png")
+    os.kill(opened.all[0].process.pid, signal.SIGKILL)
+    time.sleep(0.2)
+    assert opened.picture(tmp_path / "photo.png").size == gallery.SIZE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_it_ends_with_its_program_however_that_ends(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(HOSTILE["a JPEG of 1,000 scans"])
+    code = (
+        "import sys, threading; from scagan_hub.decoder import Decoders; d = Decoders(1); d.all[0].start()\n"
+        "print(d.all[0].process.pid, flush=True); d.picture(sys.argv[1])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "photo.jpg")]
+    environment = os.environ | {"PYTHONPATH": str(Path(decoder.__file__).parent.parent)}
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
+    child = psutil.Process(int(program.stdout.readline()))
+    time.sleep(0.3)
+    program.kill()
+    program.wait()
+    child.wait(2)
