@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from ..processes import workers
 from .annotations import pose_faults, read_annotations, read_pairs
 from .images import BadImage, read_image, read_parsing
 from .layouts import Split, correspondences_name, identity, map_name, splits, view_number
@@ -205,7 +205,7 @@ def _look_at(files: Split, processes: int | None) -> dict[Path, tuple[int, int] 
     look = partial(_size_or_fault, parsings=files.parsings)
     if len(paths) <= FEW or processes == 1:
         return dict(zip(paths, map(look, paths), strict=True))
-    with ProcessPoolExecutor(processes) as pool:
+    with workers(processes) as pool:
         found = tqdm(pool.map(look, paths, chunksize=64), files.name, len(paths), unit="image", disable=None)
         return dict(zip(paths, found, strict=True))
 
