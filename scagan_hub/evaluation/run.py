@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object, parse_flag_from_env
 from tqdm import tqdm
 
+from ..locks import claimed
 from ..writing import whole_file
 from . import report
 from .measures import Measures
@@ -65,8 +67,16 @@ def evaluate(
     own = np.array_split(np.arange(len(source.pairs)), state.num_processes)[state.process_index]
     if partial is not None:
         partial = partial.with_name(f"{partial.name}.part-{state.process_index + 1}-of-{state.num_processes}.npz")
-    progress = Progress(measures, partial, fingerprint(source, protocol, measures), save_every)
+    with claimed(partial.parent, partial.name) if partial is not None else nullcontext():
+        progress = Progress(measures, partial, fingerprint(source, protocol, measures), save_every)
+        return _measured(source, protocol, measures, progress, own, batch_size, state)
 
+
+def _measured(
+    source: Source, protocol: str, measures: Measures, progress: "Progress", own, batch_size: int, state
+) -> dict | None:
+    """The report on the main process, once all have measured their `own` pairs."""
+    partial = progress.file
     rest = own[progress.done :]
     batches = [rest[i : i + batch_size] for i in range(0, len(rest), batch_size)]
     shown = tqdm(total=len(own), initial=progress.done, unit="pair", desc=source.method, disable=_quiet(state))
@@ -103,9 +113,20 @@ class Progress:
         self.measures, self.file, self.fingerprint, self.save_every = measures, file, fingerprint, save_every
         self.done, self.values, self.weights, self.saved = 0, {}, {}, time.monotonic()
         if file is not None and file.is_file():
-            with np.load(file) as kept:
-                if str(kept["fingerprint"]) == fingerprint:
-                    self.join(dict(kept))
+            self._take_up()
+
+    def _take_up(self) -> None:
+        """What an earlier run has measured; a damaged file counts for nothing, and is begun anew."""
+        try:
+            with np.load(self.file) as kept:
+                arrays = {name: kept[name] for name in kept}
+                done = int(arrays["done"])
+                columns = [values for name, values in arrays.items() if name.startswith(("value/", "weight/"))]
+                whole = all(values.shape == (done,) for values in columns)
+        except Exception:  # a damaged archive raises nearly anything
+            return
+        if whole and str(arrays.get("fingerprint")) == self.fingerprint:
+            self.join(arrays)
 
     def add(self, batch: Batch) -> None:
         """Measure a batch."""
