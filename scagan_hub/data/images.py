@@ -20,6 +20,12 @@ class BadImage(ValueError):
         super().__init__(message.strip().rpartition("\n")[2].removeprefix(f"{__name__}.BadImage: "))
 
 
+def check_ordinary(path: Path) -> None:
+    """Raises ValueError for a pipe, which would be waited for without an end, a device or a folder."""
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no ordinary file")
+
+
 def read_image(path: Path, image_size: tuple[int, int] | None = None) -> Image.Image:
     """The decoded image.
 
@@ -29,6 +35,7 @@ def read_image(path: Path, image_size: tuple[int, int] | None = None) -> Image.I
         BadImage: it is missing, damaged, no picture, or of another size.
     """
     try:
+        check_ordinary(path)
         with Image.open(path, formats=FORMATS) as image:
             if image_size is None or image.size == tuple(image_size[::-1]):
                 image.load()

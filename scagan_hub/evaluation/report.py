@@ -88,6 +88,8 @@ def read(path: Path) -> dict:
         ValueError: no such file, or no report.
     """
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise ValueError("it is no ordinary file")
         report = json.loads(Path(path).read_text(encoding="utf-8"))
         missing = [part for part in PARTS if part not in report]
         if missing:
@@ -104,7 +106,7 @@ def read(path: Path) -> dict:
                 figure["value"] = math.nan if figure["value"] is None else float(figure["value"])
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}; give a report that scagan evaluate has written") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: not a report ({reason}); give one that scagan evaluate has written") from error
     return report
