@@ -129,6 +129,15 @@ class Decoders:
         answer, _ = self._ask("poses", path, size=size, most=most)
         return [Pose.from_dict(values) for values in answer["poses"]]
 
+    def warm(self):
+        """Begins the processes before anybody asks."""
+        for _ in self.all:
+            decoder = self.free.get()
+            with suppress(OSError, ValueError):
+                if decoder.process is None:
+                    decoder.start()
+            self.free.put(decoder)
+
     def close(self):
         for decoder in self.all:
             decoder.stop()

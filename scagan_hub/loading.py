@@ -143,6 +143,7 @@ def read_model(folder: Path, cls: type, variant: str | None = None, dtype=None):
         ValueError: as `check_model`; tensors that are no floats, or not finite, by name.
     """
     import torch
+    from accelerate import init_empty_weights
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -166,8 +167,10 @@ def read_model(folder: Path, cls: type, variant: str | None = None, dtype=None):
         raise ValueError(f"{weights}: NaN or infinity in {_some(bad)}; {MEND}")
     dtype = dtype or torch.float32
     tensors = {name: tensor.to(dtype if kinds[name].is_floating_point else None) for name, tensor in tensors.items()}
+    with init_empty_weights(include_buffers=False):  # buffers that no file has are made here
+        model = cls.from_config(read_json(folder / cls.config_name))
     model.load_state_dict(tensors, strict=True, assign=True)
-    return model.eval()
+    return model.to(dtype).eval()
 
 
 def _weights(folder: Path, variant: str | None) -> Path:

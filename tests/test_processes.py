@@ -90,6 +90,7 @@ def test_the_demo_leaves_no_process_and_told_to_end_no_file(tmp_path, number):
     environment = {key: value for key, value in os.environ.items() if key != "GRADIO_TEMP_DIR"}
     port = 21_000 + os.getpid() % 999
     environment |= {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path), "GRADIO_SERVER_PORT": str(port)}
+    environment["PYTHONUNBUFFERED"] = "1"
     program = subprocess.Popen(
         [sys.executable, ROOT / "app.py"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )

@@ -1,11 +1,13 @@
 """The page: a person at the top, and below a tab for each thing to do with them."""
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import gradio as gr
 from starlette.middleware import Middleware
 
+from ..decoder import decoders
 from ..pipeline import ScaGan
 from . import measures
 from .animate import animate_tab
@@ -57,6 +59,7 @@ def build_demo(pipe: ScaGan, others: Mapping[str, ScaGan] | None = None, name: s
     """
     models = Models({name: pipe, **(others or {})})
     measures.lpips()  # read now rather than in a visitor's request
+    threading.Thread(target=decoders().warm, daemon=True).start()
     with Served(title=TITLE, **BLOCKS) as demo:
         gr.Markdown(INTRODUCTION)
         people = choose_person()
