@@ -299,7 +299,9 @@ def main() -> int:
         with Watched(args.threads, Path(folder)) as server:
             report = {"load average before": round(os.getloadavg()[0], 1)}
             report |= beside(server, args.seconds) if args.beside else attacked(server, kinds, args.few)
-        report["files left"] = sorted(re.sub(r"\d+", "N", path.name) for path in Path(folder).rglob("*"))
+        report["files left"] = sorted(
+            re.sub(r"\d+", "N", path.name) for path in Path(folder).rglob("*") if path.is_file()
+        )
     print(json.dumps(report, indent=2) if args.json else "\n".join(f"{key}: {value}" for key, value in report.items()))
     survived = all(kind["tried"] == kind["survived"] for kind in report.get("kinds", {}).values())
     return 0 if survived and not report["files left"] else 1

@@ -165,12 +165,13 @@ def read_model(folder: Path, cls: type, variant: str | None = None, dtype=None):
     bad = [name for name, tensor in sorted(tensors.items()) if not torch.isfinite(tensor).all()]
     if bad:
         raise ValueError(f"{weights}: NaN or infinity in {_some(bad)}; {MEND}")
-    dtype = dtype or torch.float32
-    tensors = {name: tensor.to(dtype if kinds[name].is_floating_point else None) for name, tensor in tensors.items()}
+    dtype, kept = dtype or torch.float32, set(cls._keep_in_fp32_modules or ())
+    for name in [name for name in tensors if kinds[name].is_floating_point]:
+        tensors[name] = tensors[name].to(torch.float32 if kept.intersection(name.split(".")) else dtype)
     with init_empty_weights(include_buffers=False):  # buffers that no file has are made here
         model = cls.from_config(read_json(folder / cls.config_name))
     model.load_state_dict(tensors, strict=True, assign=True)
-    return model.to(dtype).eval()
+    return (model if kept else model.to(dtype)).eval()
 
 
 def _weights(folder: Path, variant: str | None) -> Path:
