@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from scagan_hub.detect import detect_people
-from scagan_hub.packages import Package, cache_folder, pip
-from scagan_hub.pose import Pose
-from scagan_hub.writing import whole_folder
+from scagan_hub.files.packages import Package, cache_folder, pip
+from scagan_hub.files.writing import whole_folder
+from scagan_hub.poses.detect import detect_people
+from scagan_hub.poses.pose import Pose
 
 USE = "whose films photographs are taken from"
 SPORTS2D = Package(

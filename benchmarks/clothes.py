@@ -7,7 +7,7 @@ import numpy as np
 from scagan_hub.data import PosePairs
 from scagan_hub.data.layouts import correspondences_name, view_number
 from scagan_hub.data.places import read_correspondences
-from scagan_hub.filters import box_mean
+from scagan_hub.images.filters import box_mean
 
 TOP, BOTTOM, ARMS = 3, 4, 6  # classes of a parsing map
 SKIRTS = ("skirt", "dress")

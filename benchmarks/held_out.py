@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from scagan_hub import Pose, ScaGan, card
+from scagan_hub import Pose, ScaGan
 from scagan_hub.data import PosePairs
 from scagan_hub.evaluation import comparison, report
 from scagan_hub.evaluation.held_out import choose, generate_pairs
@@ -29,6 +29,7 @@ from scagan_hub.evaluation.measures import LPIPS, DetectedPose, Measures
 from scagan_hub.evaluation.methods import BASELINES, Model, open_pairs, source_of
 from scagan_hub.evaluation.protocols import find
 from scagan_hub.evaluation.run import evaluate, fingerprint
+from scagan_hub.hub import card
 
 DATA = "held-out rendered people"
 PROTOCOL = "unpadded"

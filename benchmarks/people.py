@@ -20,7 +20,7 @@ from PIL import Image
 from scagan_hub.data import PosePairs
 from scagan_hub.data.layouts import correspondences_name, view_number
 from scagan_hub.data.places import HIDDEN, NOWHERE, SHOWN, UNKNOWN, places_between
-from scagan_hub.pose import Pose
+from scagan_hub.poses.pose import Pose
 
 FACE_JOINTS, NECK = [0, 14, 15, 16, 17], 1
 

@@ -25,16 +25,17 @@ from held_out import put
 from PIL import Image, ImageDraw, ImageFont
 
 from scagan_hub import Pose, ScaGan, gallery
-from scagan_hub.arguments import PLAIN
 from scagan_hub.backdrop import shown_before
-from scagan_hub.cutout import GROUND, Scene, scene_of
 from scagan_hub.evaluation import comparison
 from scagan_hub.evaluation.intervals import interval, mean
 from scagan_hub.evaluation.keypoints import MISSING, pckh_counts
 from scagan_hub.evaluation.lpips import Lpips
 from scagan_hub.evaluation.metrics import full_reference
-from scagan_hub.photo import fit_photo, open_image
-from scagan_hub.weights import locate
+from scagan_hub.features.weights import locate
+from scagan_hub.images.opening import open_image
+from scagan_hub.inputs import PLAIN
+from scagan_hub.photos.crop import fit_photo
+from scagan_hub.photos.cutout import GROUND, Scene, scene_of
 
 POSES = {"from the front": "person23-view1", "turned": "person01-view1", "walking": "person16-view3"}
 PHOTO = Path(__file__).parents[1] / "examples" / "photo.jpg"

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from clothes import behind_arms, between_legs, local_colour, person_number, wearers
 
-from scagan_hub import Pose, ScaGan, card
-from scagan_hub.alignment import sampling_map
+from scagan_hub import Pose, ScaGan
+from scagan_hub.content.alignment import sampling_map
 from scagan_hub.data import PosePairs
 from scagan_hub.data.places import SHOWN, UNKNOWN
 from scagan_hub.evaluation import compare, ssim
@@ -26,6 +26,7 @@ from scagan_hub.evaluation.methods import Aligned, Model, Reencoded, source_of
 from scagan_hub.evaluation.regions import REGIONS
 from scagan_hub.evaluation.run import evaluate
 from scagan_hub.evaluation.sources import people_in
+from scagan_hub.hub import card
 
 SPLITS = {"test": "new people", "test-garments": "new people in new garments"}
 EXTRAS = ("heads", "sharpness", "regions", "PCKh-BlazePose")

@@ -9,9 +9,9 @@ operation each.
 import torch
 import torch.nn.functional as F
 
-from scagan_hub.losses import EPSILON
 from scagan_hub.models import ISNet
 from scagan_hub.models.content_style import LEAK, Modulation
+from scagan_hub.training.losses import EPSILON
 
 
 class PlainISNet(ISNet):

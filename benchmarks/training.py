@@ -29,13 +29,13 @@ from inference import products
 from plain import PlainISNet, dense_contextual_loss, whole_vgg
 from torch.utils.flop_counter import FlopCounterMode
 
-from scagan_hub.losses import adversarial_loss
+from scagan_hub.features.vgg import VGG
 from scagan_hub.models import ISNet
-from scagan_hub.models.features import VGG
 from scagan_hub.models.layout import training_layout
 from scagan_hub.training.components import initialise
 from scagan_hub.training.config import MODELS, TrainConfig
 from scagan_hub.training.launch import start
+from scagan_hub.training.losses import adversarial_loss
 from scagan_hub.training.objective import discriminators
 from scagan_hub.training.phase import Phase
 

@@ -7,8 +7,8 @@ python examples/animation.py --person person09 --keys person09-view2 person09-vi
 import argparse
 
 from scagan_hub import DEMO_MODEL, ScaGan, gallery
-from scagan_hub.motion import in_betweens, motion
-from scagan_hub.video import write_animation
+from scagan_hub.images.video import write_animation
+from scagan_hub.poses.motion import in_betweens, motion
 
 
 def main(argv: list[str] | None = None):

@@ -3,10 +3,10 @@
 import torch
 from PIL import Image, ImageOps
 
-from .arguments import KEEP, PLAIN, paired
-from .cutout import Scene, person_colours, person_mask
+from .inputs import KEEP, PLAIN, paired
 from .outputs import Rendered, pictures, tensor
-from .pose import Pose
+from .photos.cutout import Scene, person_colours, person_mask
+from .poses.pose import Pose
 
 FAINT = 0.02  # alpha up to which a net leaves a pixel to the backdrop; it never says 0
 

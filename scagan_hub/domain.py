@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from . import skeleton
-from .pose import Pose
-from .writing import whole_file
+from .files.writing import whole_file
+from .poses import skeleton
+from .poses.pose import Pose
 
 FILE = "domain.npz"  # beside a model's weights
 WITHIN = 0.995  # of training pictures or poses score below 1

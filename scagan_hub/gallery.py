@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from .pose import Pose
+from .poses.pose import Pose
 
 FOLDER = Path(__file__).parent / "assets" / "gallery"
 SIZE = (176, 256)  # width, height of all pictures

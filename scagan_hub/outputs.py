@@ -11,8 +11,8 @@ from diffusers.utils import BaseOutput
 from PIL import Image
 
 from .content import edge_image
-from .cutout import Scene
-from .pose import Pose
+from .photos.cutout import Scene
+from .poses.pose import Pose
 
 OUTPUT_TYPES = ("pil", "np", "pt")
 

@@ -14,18 +14,19 @@ import torch
 from diffusers.utils.torch_utils import randn_tensor
 from PIL import Image
 
-from .arguments import PLAIN, content_maps, listed, matching, paired, read_backdrop, read_pose, scaled
 from .backdrop import shown_before
 from .content import Content, one_plane
-from .cutout import scene_of
+from .hub.saved import SavedPipeline
+from .images.opening import open_image
+from .inputs import PLAIN, content_maps, listed, matching, paired, read_backdrop, read_pose, scaled
 from .models.is_net import ISNet
 from .models.mend_net import MendNet
 from .models.pct_net import PCTNet
 from .models.place_net import PlaceNet
 from .outputs import OUTPUT_TYPES, EncodedSource, Rendered, ScaGanOutput, edge_pictures, tensor
-from .photo import fit_photo, open_image
-from .pose import Pose
-from .saved import SavedPipeline
+from .photos.crop import fit_photo
+from .photos.cutout import scene_of
+from .poses.pose import Pose
 
 
 class ScaGan(SavedPipeline):

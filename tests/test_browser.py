@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from scagan_hub import Pose, gallery
-from scagan_hub.motion import motion
+from scagan_hub.poses.motion import motion
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [

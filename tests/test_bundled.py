@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scagan_hub import DEMO_MODEL, Pose, ScaGan, card
+from scagan_hub import DEMO_MODEL, Pose, ScaGan
 from scagan_hub.evaluation import compare, evaluate
 from scagan_hub.evaluation.held_out import choose
 from scagan_hub.evaluation.methods import Aligned, Copy, Model, open_pairs, source_of
+from scagan_hub.hub import card
 
 ROOT = Path(__file__).parents[1]
 ASSETS = Path(DEMO_MODEL).parent

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from scagan_hub.cli import main
-from scagan_hub.video import write_animation
+from scagan_hub.images.video import write_animation
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_bundled_names_and_a_photo_without_its_pose(files, tiny_folder):
 
 
 def test_backdrops(files, tiny_folder, picture, monkeypatch):
-    from scagan_hub import cutout
+    from scagan_hub.photos import cutout
 
     monkeypatch.setattr(cutout, "person_mask", lambda image, pose: Image.new("L", image.size, 255))
     size = (picture.width * 5, picture.height * 5)

@@ -8,9 +8,9 @@ import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
 
-from scagan_hub.alignment import backdrop, sample, sampling_map
 from scagan_hub.content import Content, edge_image, edge_tensor
-from scagan_hub.edge_prior import patch_prior, release_prior
+from scagan_hub.content.alignment import backdrop, sample, sampling_map
+from scagan_hub.content.prior import patch_prior, release_prior
 
 SIZE = (256, 176)
 STANDING = [

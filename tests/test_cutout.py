@@ -8,14 +8,16 @@ import torch
 from conftest import HEIGHT, WIDTH
 from PIL import Image, ImageFilter
 
-from scagan_hub import DEMO_MODEL, ScaGan, detect, gallery
+from scagan_hub import DEMO_MODEL, ScaGan, gallery
 from scagan_hub.backdrop import shown_before
-from scagan_hub.cutout import GROUND, Scene, person_colours, person_mask, scene_of
-from scagan_hub.filling import filled
-from scagan_hub.filters import box_mean
+from scagan_hub.images.filters import box_mean
+from scagan_hub.images.opening import open_image
 from scagan_hub.outputs import Rendered, tensor
-from scagan_hub.photo import fit_photo, framing, open_image
-from scagan_hub.pose import Pose
+from scagan_hub.photos.crop import fit_photo, framing
+from scagan_hub.photos.cutout import GROUND, Scene, person_colours, person_mask, scene_of
+from scagan_hub.photos.filling import filled
+from scagan_hub.poses import blazepose
+from scagan_hub.poses.pose import Pose
 from tests.test_photo import PHOTO
 
 pytest.importorskip("ai_edge_litert")
@@ -116,7 +118,7 @@ def test_the_nets_see_the_person_before_a_plain_ground(photo):
 
 
 def test_studio_pictures_are_taken_as_they_are(tiny_pipe, picture, pose, other_pose, monkeypatch):
-    monkeypatch.setattr(detect, "_run", None)  # nobody is looked for
+    monkeypatch.setattr(blazepose, "_run", None)  # nobody is looked for
     encoded = tiny_pipe.encode(picture, pose)
     np.testing.assert_array_equal(encoded.image[0].permute(1, 2, 0), np.asarray(picture, np.float32) / 127.5 - 1)
     made = tiny_pipe.render(encoded, [other_pose]).image
@@ -126,7 +128,7 @@ def test_studio_pictures_are_taken_as_they_are(tiny_pipe, picture, pose, other_p
 
 
 def test_ones_own_mask_is_taken(tiny_pipe, picture, pose, monkeypatch):
-    monkeypatch.setattr(detect, "_run", None)
+    monkeypatch.setattr(blazepose, "_run", None)
     mask = Image.new("L", picture.size)
     mask.paste(255, (10, 4, 34, 60))
     for scale in (1, 5):
@@ -147,7 +149,7 @@ def test_ones_own_mask_is_taken(tiny_pipe, picture, pose, monkeypatch):
 
 def test_without_litert_a_mask_is_asked_for(monkeypatch, tiny_pipe, photo):
     image, pose, mask = photo
-    detect._interpreter.cache_clear()
+    blazepose._interpreter.cache_clear()
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(ImportError, match="source_mask"):
         tiny_pipe.encode(image, pose)

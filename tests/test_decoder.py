@@ -14,9 +14,10 @@ import pytest
 from hostile_files import HOSTILE
 from PIL import Image
 
-from scagan_hub import Pose, decoder, gallery
-from scagan_hub.decoder import Decoders
-from scagan_hub.photo import open_image
+from scagan_hub import Pose, gallery
+from scagan_hub.images.opening import open_image
+from scagan_hub.photos import decoder
+from scagan_hub.photos.decoder import Decoders
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +91,11 @@ def test_a_killed_one_is_replaced(opened, tmp_path):
 def test_it_ends_with_its_program_however_that_ends(tmp_path):
     (tmp_path / "photo.jpg").write_bytes(HOSTILE["a JPEG of 1,000 scans"])
     code = (
-        "import sys, threading; from scagan_hub.decoder import Decoders; d = Decoders(1); d.all[0].start()\n"
+        "import sys, threading; from scagan_hub.photos.decoder import Decoders; d = Decoders(1); d.all[0].start()\n"
         "print(d.all[0].process.pid, flush=True); d.picture(sys.argv[1])"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "photo.jpg")]
-    environment = os.environ | {"PYTHONPATH": str(Path(decoder.__file__).parent.parent)}
+    environment = os.environ | {"PYTHONPATH": str(Path(decoder.__file__).parents[2])}
     program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
     child = psutil.Process(int(program.stdout.readline()))
     time.sleep(0.3)

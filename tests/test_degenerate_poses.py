@@ -6,7 +6,7 @@ import torch
 from conftest import HEIGHT, STANDING, WIDTH
 
 from scagan_hub import Pose
-from scagan_hub.alignment import FAR, part_maps, sampling_map
+from scagan_hub.content.alignment import FAR, part_maps, sampling_map
 from scagan_hub.models.place_net import brought_inside
 
 SIZE = (HEIGHT, WIDTH)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scagan_hub import detect
-from scagan_hub.detect import detect_people
-from scagan_hub.photo import fit_photo, open_image
-from scagan_hub.pose import Pose
+from scagan_hub.images.opening import open_image
+from scagan_hub.photos.crop import fit_photo
+from scagan_hub.poses import blazepose
+from scagan_hub.poses.detect import detect_people
+from scagan_hub.poses.pose import Pose
 from tests.test_photo import PHOTO
 
 pytest.importorskip("ai_edge_litert")
@@ -99,13 +100,13 @@ def test_threads_get_what_one_gets():
 
 
 def test_nothing_is_written_to_the_terminal(capfd):
-    detect._interpreter.cache_clear()
+    blazepose._interpreter.cache_clear()
     assert detect_people(PEOPLE / ANNOTATIONS[0][0])
     assert capfd.readouterr() == ("", "")
 
 
 def test_without_litert_it_says_what_to_install(monkeypatch):
-    detect._interpreter.cache_clear()
+    blazepose._interpreter.cache_clear()
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(ImportError, match=r"scagan-hub\[detect\]"):
         detect_people(PEOPLE / ANNOTATIONS[0][0])
@@ -114,4 +115,4 @@ def test_without_litert_it_says_what_to_install(monkeypatch):
 def test_overlap():
     box = np.array([[0.5, 0.5], [0.2, 0.2]])
     others = np.array([box, box + [[0.1, 0], [0, 0]], box + [[0.5, 0], [0, 0]]])
-    np.testing.assert_allclose(detect._overlap(box, others), [1, 1 / 3, 0], atol=1e-9)
+    np.testing.assert_allclose(blazepose._overlap(box, others), [1, 1 / 3, 0], atol=1e-9)

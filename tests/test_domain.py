@@ -9,7 +9,8 @@ from PIL import Image
 
 from scagan_hub import DEMO_MODEL, Pose, ScaGan, cli, gallery
 from scagan_hub.domain import FILE, Domain, statistics
-from scagan_hub.photo import fit_photo, open_image
+from scagan_hub.images.opening import open_image
+from scagan_hub.photos.crop import fit_photo
 
 ROOT = Path(__file__).parent.parent
 

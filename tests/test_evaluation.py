@@ -13,7 +13,7 @@ import tiny_inception
 import torch
 from PIL import Image
 
-from scagan_hub import card, gallery
+from scagan_hub import gallery
 from scagan_hub.cli import main
 from scagan_hub.evaluation import frechet_distance, l1, measures, page, pckh, report, ssim
 from scagan_hub.evaluation.comparison import compare
@@ -22,8 +22,9 @@ from scagan_hub.evaluation.intervals import interval
 from scagan_hub.evaluation.methods import BASELINES, Model, open_pairs, pose_distance, source_of
 from scagan_hub.evaluation.run import evaluate
 from scagan_hub.evaluation.sources import PictureFolders, people_in
-from scagan_hub.models import features
-from scagan_hub.weights import NotAvailable
+from scagan_hub.features import vgg
+from scagan_hub.features.weights import NotAvailable
+from scagan_hub.hub import card
 
 NUMBER, HEIGHT, WIDTH = 23, 32, 22
 
@@ -210,8 +211,8 @@ def test_batch_size_does_not_matter(folders, inception):
 
 def test_fd_vgg16_is_the_frechet_distance_of_the_trunks_features(run, pixels, monkeypatch):
     torch.manual_seed(0)
-    trunk = features.VGG(16)
-    monkeypatch.setattr(features, "vgg16", lambda path: trunk)
+    trunk = vgg.VGG(16)
+    monkeypatch.setattr(vgg, "vgg16", lambda path: trunk)
     monkeypatch.setattr(measures, "locate", lambda *_: (None, "of the trunk"))
     monkeypatch.setattr(measures, "LpipsDistance", missing)
     monkeypatch.setattr(measures, "InceptionSets", missing)

@@ -4,8 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from scagan_hub.models.efficientnet import LAST_STAGE, STAGES, EfficientNetLite0
-from scagan_hub.models.features import HUB_VGG19, VGG, load_features, package_file
+from scagan_hub.features.efficientnet import LAST_STAGE, STAGES, EfficientNetLite0, package_file
+from scagan_hub.features.loading import load_features
+from scagan_hub.features.vgg import HUB_VGG19, VGG
 
 
 def test_vgg_runs_only_as_deep_as_asked():

@@ -17,13 +17,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from scagan_hub import ScaGan, writing
+from scagan_hub import ScaGan
 from scagan_hub.cli import main
 from scagan_hub.domain import Domain
-from scagan_hub.evaluation.run import Progress
-from scagan_hub.locks import UNFINISHED, claimed
-from scagan_hub.saved import REPORT, SavedPipeline
-from scagan_hub.writing import check_folder, whole_file, whole_folder
+from scagan_hub.evaluation.progress import Progress
+from scagan_hub.files import writing
+from scagan_hub.files.locks import UNFINISHED, claimed
+from scagan_hub.files.writing import check_folder, whole_file, whole_folder
+from scagan_hub.hub.saved import REPORT, SavedPipeline
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS, INDEX = "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors.index.json"

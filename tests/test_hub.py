@@ -12,8 +12,9 @@ import torch
 from conftest import make_pipe
 from safetensors.torch import load_file, save_file
 
-from scagan_hub import ScaGan, card
-from scagan_hub.loading import read_shapes
+from scagan_hub import ScaGan
+from scagan_hub.hub import card
+from scagan_hub.hub.checks import read_shapes
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 REPORT = {

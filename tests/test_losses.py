@@ -9,14 +9,14 @@ from plain import dense_contextual_loss
 from recipe import recipe_tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from scagan_hub.losses import (
+from scagan_hub.features.vgg import VGG
+from scagan_hub.training.losses import (
     adversarial_loss,
     appearance_loss,
     contextual_loss,
     flow_roughness,
     perceptual_loss,
 )
-from scagan_hub.models.features import VGG
 
 REFERENCE = Path(__file__).parent / "fixtures" / "losses.npz"
 

@@ -9,15 +9,15 @@ import torch
 from PIL import Image
 from torch import nn
 
-from scagan_hub import gallery, weights
+from scagan_hub import gallery
 from scagan_hub.cli import main
 from scagan_hub.demo import measures
 from scagan_hub.evaluation import evaluate, report
 from scagan_hub.evaluation import lpips as of_bytes
 from scagan_hub.evaluation.sources import PictureFolders
-from scagan_hub.models import lpips, lpips_package
-from scagan_hub.models.features import load_features
-from scagan_hub.models.lpips import Lpips
+from scagan_hub.features import lpips, lpips_package, weights
+from scagan_hub.features.loading import load_features
+from scagan_hub.features.lpips import Lpips
 
 NETS = ["AlexNet", "VGG16"]
 KNOWN = {"AlexNet": 0.32072, "VGG16": 0.27439}  # of two bundled pictures, as another forward pass gives it in float64

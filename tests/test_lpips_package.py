@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from scagan_hub import weights
-from scagan_hub.models import lpips_package
-from scagan_hub.models.lpips import Lpips
-from scagan_hub.weights import NotAvailable, locate
+from scagan_hub.features import lpips_package, weights
+from scagan_hub.features.lpips import Lpips
+from scagan_hub.features.weights import NotAvailable, locate
 
 NETS = ["AlexNet", "VGG16"]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from scagan_hub import weights
 from scagan_hub.evaluation.inception import Inception2015, _tensorflow_resize
-from scagan_hub.weights import WEIGHTS, NotAvailable, Weights, locate
+from scagan_hub.features import weights
+from scagan_hub.features.weights import WEIGHTS, NotAvailable, Weights, locate
 
 
 @pytest.fixture(scope="module")

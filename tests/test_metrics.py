@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scagan_hub import card
 from scagan_hub.evaluation import PROTOCOLS, frechet_distance, inception_score, l1, pckh, psnr, published, ssim
 from scagan_hub.evaluation.distributions import Moments, SplitEntropies, distance
+from scagan_hub.hub import card
 
 REFERENCE = Path(__file__).parent / "fixtures" / "metrics.npz"
 

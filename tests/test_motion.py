@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from scagan_hub import Pose, motion, skeleton
-from scagan_hub.motion import in_betweens, read_motion
+from scagan_hub import Pose
+from scagan_hub.poses import motion, skeleton
+from scagan_hub.poses.motion import in_betweens, read_motion
 
 
 def bones(pose: Pose) -> dict:

@@ -10,8 +10,8 @@ import training
 from conftest import HEIGHT, WIDTH
 from recipe import recipe_tensor
 
-from scagan_hub.models.efficientnet import EfficientNetLite0
-from scagan_hub.models.features import IMAGENET_MEAN, IMAGENET_STD, VGG
+from scagan_hub.features.efficientnet import EfficientNetLite0
+from scagan_hub.features.vgg import IMAGENET_MEAN, IMAGENET_STD, VGG
 from scagan_hub.training import config as presets
 from scagan_hub.training import nets as nets_module
 from scagan_hub.training.config import TrainConfig

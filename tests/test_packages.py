@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from scagan_hub.packages import HASHED, Package, cache_folder, pip
+from scagan_hub.files.packages import HASHED, Package, cache_folder, pip
 
 PACKAGE = Package("a", "1", "a.tgz", "0" * 64, ("no-such-client",), "which nobody needs", "")
 

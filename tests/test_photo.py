@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scagan_hub.photo import MAX_PIXELS, fit_photo, open_image
-from scagan_hub.pose import Pose
+from scagan_hub.images.opening import MAX_PIXELS, open_image
+from scagan_hub.photos.crop import fit_photo
+from scagan_hub.poses.pose import Pose
 from tests.test_pose import LOWER_BODY, make_pose
 
 PHOTO = Path(__file__).parents[1] / "examples" / "photo.jpg"

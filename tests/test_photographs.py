@@ -43,7 +43,7 @@ def test_the_person_nearest_to_the_middle_of_the_window_is_taken(monkeypatch):
 
 def test_frames_are_found_by_number(tmp_path):
     pytest.importorskip("av")
-    from scagan_hub.video import write_animation
+    from scagan_hub.images.video import write_animation
 
     write_animation([Image.new("RGB", (64, 64), (40 * i,) * 3) for i in range(6)], tmp_path / "film.mp4")
     frames = read_frames(tmp_path / "film.mp4", [4, 1])

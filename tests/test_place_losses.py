@@ -8,7 +8,7 @@ import torch
 from conftest import HEIGHT, STANDING, WIDTH
 from tiny_training import TINY_PLACES, Blurred
 
-from scagan_hub.alignment import head_window
+from scagan_hub.content.alignment import head_window
 from scagan_hub.evaluation.held_out_places import place_error
 from scagan_hub.models.mend_net import Layers, MendNet
 from scagan_hub.models.place_net import PlaceNet, Places, head_frames, in_frame, inverse_frames

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from scagan_hub.pose import Pose
+from scagan_hub.poses.pose import Pose
 
 SIZE = (176, 256)
 # x, y of someone who stands facing the camera, in the order of Pose.JOINTS.

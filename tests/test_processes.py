@@ -12,13 +12,13 @@ import psutil
 import pytest
 from PIL import Image
 
-from scagan_hub.processes import workers
+from scagan_hub.files.processes import workers
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
 WORK = """
 import sys, time
-from scagan_hub.processes import workers
+from scagan_hub.files.processes import workers
 with workers(2, sys.argv[1]) as pool:
     for _ in pool.map(time.sleep, [60] * 4):
         pass

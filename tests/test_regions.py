@@ -12,7 +12,7 @@ from scagan_hub.data.places import NOWHERE, SHOWN
 from scagan_hub.evaluation.protocols import find
 from scagan_hub.evaluation.regions import REGIONS, HeadFigures, RegionTruth, Sharpness, head_windows, regions_of
 from scagan_hub.evaluation.sources import Batch, DataSetPairs
-from scagan_hub.weights import NotAvailable
+from scagan_hub.features.weights import NotAvailable
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_a_converted_release_is_not_taken_for_a_pct_net_of_the_preset(tmp_path, 
     small = {"pct_net": {"width": 4, "residual_blocks": 1}, "is_net": {"width": 4, "modulation_width": 4}}
     monkeypatch.setitem(MODELS, "release", {"content": MODELS["release"]["content"], **small})
     pct_net, is_net, content = components(TrainConfig(tmp_path, tmp_path, preset="release"))
-    fed = Content(heatmap_sigma=12.0, prior="patches_release")  # as `official.py` has it
+    fed = Content(heatmap_sigma=12.0, prior="patches_release")  # as `release.py` has it
     ScaGan(pct_net.eval(), is_net.eval(), fed).save_pretrained(tmp_path / "release")
     with pytest.raises(ValueError, match="content's prior is patches_release, this run has patches"):
         trained_net(tmp_path / "release", "pct_net", pct_net, content)

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from scagan_hub import weights
 from scagan_hub.evaluation import inception
+from scagan_hub.features import weights
 
 FEATURES, CLASSES = 16, 10
 

@@ -22,9 +22,9 @@ def add(commands):
 
 
 def _animate(args):
-    from ..arguments import read_backdrop
-    from ..video import check_format, write_animation
-    from ..writing import check_writable, whole_file
+    from ..files.writing import check_writable, whole_file
+    from ..images.video import check_format, write_animation
+    from ..inputs import read_backdrop
 
     check_format(check_writable(args.output))
     if not 0 < args.fps <= 120:
@@ -38,8 +38,8 @@ def _animate(args):
 
 
 def _read_poses(poses: Path) -> list:
-    from .. import motion
-    from ..arguments import read_pose
+    from ..inputs import read_pose
+    from ..poses import motion
 
     if poses.is_dir():
         files = sorted(file for file in poses.iterdir() if file.is_file() and not file.name.startswith("."))

@@ -20,7 +20,7 @@ def _compare(args):
 
     from ..evaluation import report
     from ..evaluation.comparison import compare, markdown
-    from ..writing import check_writable, whole_file
+    from ..files.writing import check_writable, whole_file
 
     check_writable(args.output)
     if args.output.suffix not in (".json", ".md"):

@@ -13,6 +13,6 @@ def add(commands):
 def _convert(args):
     if not args.checkpoint.is_file():
         raise ValueError(f"no such file: {args.checkpoint}; give the release's generator, latest_netG.pth")
-    from ..official import convert
+    from ..release import convert
 
     convert(args.checkpoint, args.output)

@@ -13,7 +13,7 @@ def add(commands):
 
 def _domain(args):
     from ..domain import FILE, Domain
-    from ..writing import check_writable
+    from ..files.writing import check_writable
 
     output = check_writable(args.model / FILE)
     pictures, poses = _split(args.data, "train")
@@ -36,8 +36,8 @@ def _split(folder: Path, split: str):
     """The pictures, one after the other, and the poses of a split."""
     from ..data.annotations import read_annotations
     from ..data.layouts import Split
-    from ..photo import open_image
-    from ..pose import Pose
+    from ..images.opening import open_image
+    from ..poses.pose import Pose
 
     tables = Split(folder, split)
     keypoints = read_annotations(tables.annotations)

@@ -44,7 +44,7 @@ def add(commands):
 
 def _evaluate(args):
     from ..evaluation.protocols import find
-    from ..writing import check_writable, whole_file
+    from ..files.writing import check_writable, whole_file
 
     if args.output.suffix != ".json":
         raise ValueError(f"--output: expected a name that ends in .json, got {args.output.name}")
@@ -89,7 +89,7 @@ def _made(args):
         raise ValueError(f"--number: expected at least 1 pair, got {args.number}")
     folder, size, pipe = None, None, None
     if args.model:
-        from ..loading import model_folder
+        from ..hub.checks import model_folder
 
         folder = model_folder(args.model)
         pipe = _pipe(folder, args.device)

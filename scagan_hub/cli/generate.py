@@ -16,8 +16,8 @@ def add(commands):
 
 
 def _generate(args):
-    from ..arguments import read_backdrop
-    from ..writing import check_writable, whole_file
+    from ..files.writing import check_writable, whole_file
+    from ..inputs import read_backdrop
 
     _check_picture_format(check_writable(args.output))
     image, source_pose = read_source(args.source, args.source_pose)

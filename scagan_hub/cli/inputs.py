@@ -26,8 +26,8 @@ def add_model(parser):
 
 def read_source(source: str, pose: Path | None):
     """The source's picture and its pose."""
-    from ..photo import open_image
-    from ..pose import Pose
+    from ..images.opening import open_image
+    from ..poses.pose import Pose
 
     found = None
     if Path(source).exists():
@@ -45,7 +45,7 @@ def read_source(source: str, pose: Path | None):
 
 
 def read_target(pose: str):
-    from ..arguments import read_pose
+    from ..inputs import read_pose
 
     if Path(pose).exists():
         return read_pose(pose)
@@ -59,7 +59,7 @@ def read_target(pose: str):
 
 def load(args):
     """The pipeline on its device, and the generator of its noise."""
-    from ..loading import model_folder
+    from ..hub.checks import model_folder
 
     folder = model_folder(args.model)
     import torch

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..skeleton import JOINTS
+from ..poses.skeleton import JOINTS
 
 MISSING = -1
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..photo import FORMATS
+from ..images.opening import FORMATS
 
 PARSING = ("background", "hair", "face", "top", "bottom", "shoes", "arms", "legs")  # left and right are one class
 

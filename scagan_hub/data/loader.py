@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ..processes import end_with
+from ..files.processes import end_with
 
 
 def pair_loader(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from ..pose import Pose
+from ..poses.pose import Pose
 from .annotations import pose_faults, read_annotations, read_pairs
 from .augment import cut_out, plain_ground
 from .images import read_image, read_parsing

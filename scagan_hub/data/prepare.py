@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ..photo import fit_photo, open_image
-from ..pose import Pose
-from ..writing import whole_folder
+from ..files.writing import whole_folder
+from ..images.opening import open_image
+from ..photos.crop import fit_photo
+from ..poses.pose import Pose
 from .annotations import MISSING, read_table
 from .layouts import identity
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from ..processes import workers
+from ..files.processes import workers
 from .annotations import pose_faults, read_annotations, read_pairs
 from .images import BadImage, read_image, read_parsing
 from .layouts import Split, correspondences_name, identity, map_name, splits, view_number

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..pipeline import ScaGan
-from ..pose import Pose
+from ..poses.pose import Pose
 from .drawing import Drawn
 from .requests import Source, Target
 

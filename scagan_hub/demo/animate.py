@@ -7,10 +7,10 @@ from typing import NamedTuple
 import gradio as gr
 import torch
 
-from .. import motion
-from ..decoder import decoders
-from ..pose import Pose
-from ..video import write_animation
+from ..images.video import write_animation
+from ..photos.decoder import decoders
+from ..poses import motion
+from ..poses.pose import Pose
 from .drawing import picture_of
 from .models import Models
 from .people import QUIET, People

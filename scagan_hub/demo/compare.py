@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from .. import gallery
-from ..pose import Pose
+from ..poses.pose import Pose
 from .drawing import picture_of
 from .measures import BEST, PROTOCOL, measured, written
 from .models import Models

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from PIL import Image
 
-from ..arguments import PLAIN
 from ..content import edge_image, one_plane
+from ..inputs import PLAIN
 from ..pipeline import EncodedSource, ScaGan
-from ..pose import Pose
+from ..poses.pose import Pose
 from .requests import Source, Target
 
 LARGEST = 1280  # pixels of the longer side of a picture that is sent

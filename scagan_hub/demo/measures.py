@@ -27,7 +27,7 @@ def measured(picture: Image.Image, truth: Image.Image) -> dict[str, float]:
 def lpips() -> Callable[[np.ndarray, np.ndarray], float] | None:
     """LPIPS with AlexNet of two uint8 (1,H,W,3), where its weights are on this machine: a request fetches nothing."""
     from ..evaluation.lpips import Lpips
-    from ..weights import locate
+    from ..features.weights import locate
 
     try:
         net = Lpips("AlexNet", locate("AlexNet", download=False)[0])

@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
-from ..decoder import decoders
+from ..photos.decoder import decoders
 from ..pipeline import ScaGan
 from . import measures
 from .animate import animate_tab

@@ -8,8 +8,8 @@ from gradio.events import Dependency
 from PIL import Image
 
 from .. import gallery
-from ..decoder import decoders
-from ..photo import fit_photo
+from ..photos.crop import fit_photo
+from ..photos.decoder import decoders
 from .requests import NOBODY
 from .server import DETECTOR, number, polite, upload
 
@@ -88,7 +88,7 @@ def choices(pictures: list[tuple[Image.Image, str]], selected: int | None, *clas
 
 def _crowd(photo: str | None):
     """The people in a photo to choose from, where there are several."""
-    from ..detect import detect_people
+    from ..poses.detect import detect_people
 
     if not photo:
         return gr.skip(), gr.skip()

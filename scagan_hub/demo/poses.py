@@ -7,8 +7,8 @@ from gradio.events import Dependency
 from PIL import Image
 
 from .. import gallery
-from ..arguments import UNKNOWN_SIZE
-from ..decoder import decoders
+from ..photos.decoder import decoders
+from ..poses.openpose import UNKNOWN_SIZE
 from .people import QUIET, People, Photo, choices, choose_photo
 from .server import DETECTOR, polite
 

@@ -6,9 +6,10 @@ from typing import NamedTuple
 from PIL import Image
 
 from .. import gallery
-from ..arguments import KEEP, PLAIN, UNKNOWN_SIZE
-from ..decoder import decoders
-from ..pose import Pose
+from ..inputs import KEEP, PLAIN
+from ..photos.decoder import decoders
+from ..poses.openpose import UNKNOWN_SIZE
+from ..poses.pose import Pose
 from .skeleton import edited
 
 MAX_SEED = 2**32 - 1
@@ -123,7 +124,7 @@ def truth(source: Source, target: Target) -> Image.Image | None:
 
 def _found(image: Image.Image, whose: float | None) -> tuple[Pose, int]:
     """The chosen one of the people in a photo, and how many there are."""
-    from ..detect import detect_people
+    from ..poses.detect import detect_people
 
     people = detect_people(image)
     if not people:

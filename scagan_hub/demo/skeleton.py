@@ -8,8 +8,8 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from .. import skeleton
-from ..pose import Pose
+from ..poses import skeleton
+from ..poses.pose import Pose
 
 FOLDER = Path(__file__).parent
 TEMPLATE = """

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from ..arguments import PLAIN
+from ..inputs import PLAIN
 from .advice import advice
 from .drawing import Drawn, draw
 from .measures import sentence

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..card import table
+from ..hub.card import table
 from .intervals import interval, mean
 from .protocols import published
 from .report import not_available

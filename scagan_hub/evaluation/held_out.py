@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..content import one_plane
-from ..pose import Pose
+from ..poses.pose import Pose
 
 
 def pixels(image: torch.Tensor) -> np.ndarray:

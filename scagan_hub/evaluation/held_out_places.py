@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import torch
 
-from ..alignment import sample
+from ..content.alignment import sample
 from ..data.places import SHOWN
 from .held_out import batches, pixels, scaled
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..weights import read_state
+from ..features.weights import read_state
 
 SIZE, CLASSES, FEATURES = 299, 1008, 2048
 

@@ -2,11 +2,11 @@
 
 import torch
 
-from ..models import lpips
+from ..features import lpips
 
 
 class Lpips(lpips.Lpips):
-    """LPIPS v0.1 of uint8 pictures (N,H,W,3); arguments, `distance` and the rest are `models.lpips.Lpips`'."""
+    """LPIPS v0.1 of uint8 pictures (N,H,W,3); arguments, `distance` and the rest are `features.Lpips`'."""
 
     def features(self, pictures: torch.Tensor) -> list[torch.Tensor]:
         """uint8 (N,H,W,3) -> five (N,C,h,w), of length 1 at each place, float32."""

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 import numpy as np
 import torch
 
-from ..weights import NotAvailable, locate
+from ..features.weights import NotAvailable, locate
 from .distributions import Moments, SplitEntropies, distance
 from .keypoints import MISSING, pckh_counts
 from .metrics import full_reference
@@ -45,7 +45,7 @@ class LpipsDistance:
     """
 
     def __init__(self, name: str, net: str, find, size: tuple[int, int], protocol: Protocol, device: str):
-        from ..models.lpips import NETS
+        from ..features.lpips import NETS
         from .lpips import Lpips
 
         least = NETS[net][0].smallest
@@ -95,7 +95,7 @@ def _detected(pixels: np.ndarray, shape) -> np.ndarray:
     """(18,2) y, x of the person in a picture, -1 where nothing was found."""
     from PIL import Image
 
-    from ..pose import Pose
+    from ..poses.pose import Pose
 
     try:
         pose = Pose.detect(Image.fromarray(pixels.reshape(shape)))
@@ -137,7 +137,7 @@ class TrunkSets:
     """FD-VGG16: the Fréchet distance of VGG16's last features, averaged over the picture; no FID."""
 
     def __init__(self, path, protocol: Protocol, device: str):
-        from ..models.features import vgg16
+        from ..features.vgg import vgg16
 
         self.protocol, self.device = protocol, device
         self.net = vgg16(path).to(device, memory_format=torch.channels_last)

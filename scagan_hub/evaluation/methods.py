@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..card import MODEL
 from ..content import Content
 from ..data import PosePairs
+from ..hub.card import MODEL
 from .held_out import generate_pairs, pixels
 from .sources import DataSetPairs, picture
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..alignment import head_window, sample
+from ..content.alignment import head_window, sample
 from ..data.places import SHOWN, UNKNOWN
-from ..weights import NotAvailable
+from ..features.weights import NotAvailable
 from .metrics import full_reference
 from .protocols import Protocol
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..writing import whole_file
+from ..files.writing import whole_file
 from .intervals import describe, interval, mean
 from .protocols import PERSON, better, find
 from .sources import Source
 
 if TYPE_CHECKING:
     from .measures import Measures
-    from .run import Progress
+    from .progress import Progress
 
 PARTS = ("method", "protocol", "pairs", "data", "size", "metrics", "bootstrap", "per_pair")
 ORDER = ("SSIM", "L1", "PSNR", "LPIPS", "LPIPS-VGG16", "FID", "IS")  # of columns; others follow

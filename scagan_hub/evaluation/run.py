@@ -7,7 +7,6 @@ a run of consecutive pairs, and the first one writes the report.
 """
 
 import hashlib
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -18,10 +17,10 @@ from accelerate import PartialState
 from accelerate.utils import gather_object, parse_flag_from_env
 from tqdm import tqdm
 
-from ..locks import claimed
-from ..writing import whole_file
+from ..files.locks import claimed
 from . import report
 from .measures import Measures
+from .progress import Progress
 from .protocols import find
 from .sources import Batch, Source
 
@@ -73,7 +72,7 @@ def evaluate(
 
 
 def _measured(
-    source: Source, protocol: str, measures: Measures, progress: "Progress", own, batch_size: int, state
+    source: Source, protocol: str, measures: Measures, progress: Progress, own, batch_size: int, state
 ) -> dict | None:
     """The report on the main process, once all have measured their `own` pairs."""
     partial = progress.file
@@ -97,73 +96,6 @@ def _measured(
 def processes() -> PartialState:
     """This process among those that `accelerate launch` has started."""
     return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
-
-
-class Progress:
-    """All that has been measured so far, and the file that it is kept in.
-
-    Args:
-        measures: whose values and sums these are.
-        file: kept here, whole at any moment; taken up from here when its fingerprint is the same.
-        fingerprint: changes whenever results would.
-        save_every: seconds between two savings.
-    """
-
-    def __init__(self, measures: Measures, file: Path | None, fingerprint: str, save_every: float):
-        self.measures, self.file, self.fingerprint, self.save_every = measures, file, fingerprint, save_every
-        self.done, self.values, self.weights, self.saved = 0, {}, {}, time.monotonic()
-        if file is not None and file.is_file():
-            self._take_up()
-
-    def _take_up(self) -> None:
-        """What an earlier run has measured; a damaged file counts for nothing, and is begun anew."""
-        try:
-            with np.load(self.file) as kept:
-                arrays = {name: kept[name] for name in kept}
-                done = int(arrays["done"])
-                columns = [values for name, values in arrays.items() if name.startswith(("value/", "weight/"))]
-                whole = all(values.shape == (done,) for values in columns)
-        except Exception:  # a damaged archive raises nearly anything
-            return
-        if whole and str(arrays.get("fingerprint")) == self.fingerprint:
-            self.join(arrays)
-
-    def add(self, batch: Batch) -> None:
-        """Measure a batch."""
-        for metric in self.measures.per_pair:
-            for name, (values, weights) in metric.values(batch).items():
-                self._append(name, values, weights)
-        for metric in self.measures.sets:
-            metric.update(batch)
-        self.done += len(batch)
-        if self.file is not None and time.monotonic() - self.saved >= self.save_every:
-            with whole_file(self.file) as partial, partial.open("wb") as opened:
-                np.savez(opened, **self.arrays())
-            self.saved = time.monotonic()
-
-    def _append(self, name: str, values: np.ndarray, weights: np.ndarray | None) -> None:
-        self.values[name] = np.concatenate([self.values.get(name, np.zeros(0)), values])
-        if weights is not None:
-            self.weights[name] = np.concatenate([self.weights.get(name, np.zeros(0)), weights])
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Everything, by name."""
-        found = {"fingerprint": np.array(self.fingerprint), "done": np.array(self.done)}
-        found |= {f"value/{name}": values for name, values in self.values.items()}
-        found |= {f"weight/{name}": values for name, values in self.weights.items()}
-        for i, metric in enumerate(self.measures.sets):
-            for name, sums in metric.sums.items():
-                found |= {f"sums/{i}/{name}/{key}": value for key, value in sums.state().items()}
-        return found
-
-    def join(self, arrays: dict[str, np.ndarray]) -> None:
-        """Add what another process, or an earlier run, has measured after what is here."""
-        self.done += int(arrays["done"])
-        for name in (key.removeprefix("value/") for key in arrays if key.startswith("value/")):
-            self._append(name, arrays[f"value/{name}"], arrays.get(f"weight/{name}"))
-        for i, metric in enumerate(self.measures.sets):
-            for name, sums in metric.sums.items():
-                sums.merge({key: arrays[f"sums/{i}/{name}/{key}"] for key in sums.state()})
 
 
 def _ahead(source: Source, batches: list[np.ndarray]) -> Iterator[Batch]:

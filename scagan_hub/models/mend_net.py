@@ -13,7 +13,7 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import nn
 
-from ..alignment import backdrop, part_maps, sample
+from ..content.alignment import backdrop, part_maps, sample
 from .content_style import modulate, standardise
 from .place_net import Places
 from .unet import GROUPS, NormedBlock

@@ -15,7 +15,7 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import nn
 
-from ..alignment import HEAD_PART, body_size, inverse_frames, part_frames, part_maps, sample
+from ..content.alignment import HEAD_PART, body_size, inverse_frames, part_frames, part_maps, sample
 from .unet import PoseUNet
 
 STEP = 2  # pixels between places

@@ -4,9 +4,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .. import packages
-from ..packages import Package, pip
-from ..writing import whole_folder
+from ..files import packages
+from ..files.packages import Package, pip
+from ..files.writing import whole_folder
 
 PACK_VERSION = 1  # of the cached form; a change of `pack.py` or `inventory.py` needs a new one
 USE = "which the rendered people are made of"

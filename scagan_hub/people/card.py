@@ -5,7 +5,7 @@ from string import Template
 
 from PIL import Image
 
-from ..writing import whole_file
+from ..files.writing import whole_file
 
 TEMPLATE = Path(__file__).parent.parent / "assets" / "people_card.md"
 CORRESPONDENCES = """

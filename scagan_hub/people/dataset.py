@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..locks import claimed
-from ..processes import workers as processes
-from ..writing import whole_file
+from ..files.locks import claimed
+from ..files.processes import workers as processes
+from ..files.writing import whole_file
 from .assets import ensure_assets
 from .card import write_card
 from .correspondences import FAR, correspondences
@@ -35,6 +35,7 @@ RECORDS, NOTE = ".records", "arguments"  # what a run that was stopped goes on f
 PALETTE = (*(0, 0, 0, 90, 60, 30, 250, 200, 160, 220, 40, 40, 40, 80, 220, 60, 180, 60, 250, 170, 90, 200, 120, 60),)
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ATTEMPTS = 5  # persons drawn for a number before giving up on one who is covered
+ACTIVE_SHARE = 0.65  # of the pictures of a data set of active people; in the others they stand
 BARE = 0.25  # the largest share of chest or hips that may be bare; a low neckline and a cropped top have 0.15
 
 
@@ -48,6 +49,7 @@ class Arguments:
         seed: of everything.
         height, width: of the pictures in pixels.
         backdrop: "studio", or "varied" to add places outside.
+        poses: "standing" as in a shop's pictures, or "active" for most as in sport and dance, seen from anywhere.
         correspondences: whether to write `correspondences` of the pictures of each person, too.
     """
 
@@ -57,6 +59,7 @@ class Arguments:
     height: int = 256
     width: int = 176
     backdrop: str = "studio"
+    poses: str = "standing"
     correspondences: bool = False
 
     def __post_init__(self):
@@ -204,14 +207,15 @@ def _render_person(job: tuple) -> None:
 
 def picture_of(person, arguments: Arguments, number: int):
     """View `number` of a person, and what it shows: view, frame, pose."""
-    from .poses import sample_pose
+    from .poses import sample_active_pose, sample_pose
     from .render import render
-    from .studio import sample_studio, sample_view
+    from .studio import sample_free_view, sample_studio, sample_view
 
     studio = sample_studio(np.random.default_rng([person.seed, 1]), arguments.backdrop)
     rng = np.random.default_rng([person.seed, 2, number])
-    view = sample_view(rng)
-    pose, name = sample_pose(person.skeleton, person.body, rng, look=-view.yaw)
+    active = arguments.poses == "active" and rng.random() < ACTIVE_SHARE
+    view = (sample_free_view if active else sample_view)(rng)
+    pose, name = (sample_active_pose if active else sample_pose)(person.skeleton, person.body, rng, look=-view.yaw)
     picture = render(person, pose, view, studio, (arguments.height, arguments.width))
     return picture, {"view": view.name, "frame": view.frame, "pose": name, "backdrop": studio.kind}
 

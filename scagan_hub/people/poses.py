@@ -20,7 +20,17 @@ ARM_TARGETS = {
     "back": ("hip", (-0.5, 0.2, -1.7), (0.1, 1.2, -1.4), (1, 0, -0.6), (0, 0, 1), (-1, -0.4, 0)),
     "out": ("shoulder", (2.2, -3.6, 0.0), (4.0, -1.0, 1.2), (0.2, -0.6, -0.8), (-0.3, -1, 0), (0.8, -0.2, 0.2)),
     "up": ("shoulder", (-0.2, 1.5, 0.6), (0.8, 2.8, 1.2), (1, 0.3, -0.1), (-1, -0.2, -0.3), (-0.5, 1, -0.3)),
+    "anywhere": ("shoulder", (-1.5, -4.6, -1.5), (4.8, 4.4, 4.0), (0.5, -0.6, -0.5), (-1, -0.2, 0), (0.3, -0.5, 0.6)),
 }
+# Stances of sport and dance, with lowest and highest degrees of either leg: thigh forward, thigh out, knee bent.
+ACTIVE_STANCES = {
+    "lunge": (((25, 65), (0, 12), (30, 75)), ((-30, -5), (0, 10), (5, 50))),
+    "squat": (((30, 80), (5, 30), (50, 110)), ((30, 80), (5, 30), (50, 110))),
+    "kick": (((20, 80), (-5, 30), (0, 70)), ((-8, 8), (0, 8), (0, 10))),
+    "straddle": (((-5, 15), (18, 40), (0, 15)), ((-5, 15), (18, 40), (0, 15))),
+    "run": (((-35, 0), (0, 10), (30, 100)), ((10, 45), (0, 8), (10, 50))),
+}
+POSES = ("standing", "active")
 HAND_LENGTH, CLEARANCE = 1.7, 0.42  # dm; clearance of the hand's middle from the skin
 
 
@@ -43,9 +53,32 @@ def sample_pose(skeleton: Skeleton, body: np.ndarray, rng, look: float) -> tuple
     return pose, f"{stance}-{left}-{right}"
 
 
+def sample_active_pose(skeleton: Skeleton, body: np.ndarray, rng, look: float) -> tuple[dict, str]:
+    """`sample_pose` of somebody who moves: legs apart or bent, trunk bent any way, arms anywhere."""
+    stance = str(rng.choice(list(ACTIVE_STANCES)))
+    lean = np.clip(rng.normal(8, 15), -15, 50)
+    pose = _bent_trunk(rng.normal(0, 16), lean, rng.normal(0, 9))
+    _head(pose, rng, look)
+    legs = [ACTIVE_STANCES[stance][number] for number in rng.permutation(2)]
+    for side, sign, ranges in zip("LR", (1, -1), legs, strict=True):
+        forward, out, bent = (rng.uniform(*degrees) for degrees in ranges)
+        thigh, shin = (_leg_direction(degrees, out) for degrees in (forward, forward - bent))
+        _leg(pose, skeleton, side, thigh, shin, sign * rng.uniform(0, 25), rng.uniform(0, 40))
+    left, right = ("anywhere" if rng.random() < 0.7 else str(rng.choice(list(ARMS))) for _ in "LR")
+    surface = Surface(skeleton, body, pose)
+    for side, name in (("L", left), ("R", right)):
+        Arm(skeleton, side).reach(pose, name, rng, surface)
+    return pose, f"{stance}-{left}-{right}"
+
+
 def _trunk(rng, stance: str) -> dict:
     twist, lean = rng.normal(0, 7), rng.normal(0.5, 2.5)
     tilt = rng.normal(0, 2.5) + (rng.choice([-1, 1]) * rng.uniform(2, 5) if stance == "shift" else 0)
+    return _bent_trunk(twist, lean, tilt)
+
+
+def _bent_trunk(twist: float, lean: float, tilt: float) -> dict:
+    """The pose of a trunk by degrees: turned, forward and sideways."""
     pose = {"root": rotation([0, 0, 1], tilt) @ rotation([0, 1, 0], twist * 0.5)}
     for bone, share in (("spine05", 0.2), ("spine04", 0.25), ("spine03", 0.25), ("spine02", 0.15), ("spine01", 0.15)):
         back = rotation([1, 0, 0], lean * share) @ rotation([0, 0, 1], -tilt * share * 1.3)
@@ -65,7 +98,6 @@ def _head(pose: dict, rng, look: float) -> None:
 def _legs(pose: dict, skeleton: Skeleton, rng, stance: str) -> None:
     """Directions (out, up, forward) of thigh and shin; one leg of an uneven stance is the free one."""
     u, free = rng.uniform, str(rng.choice(["L", "R"]))
-    root = pose["root"]
     for side, sign in (("L", 1), ("R", -1)):
         if stance == "stand":
             thigh, shin = (u(0.03, 0.1), -1, u(-0.03, 0.05)), (u(0, 0.04), -1, u(-0.08, -0.02))
@@ -83,14 +115,25 @@ def _legs(pose: dict, skeleton: Skeleton, rng, stance: str) -> None:
                 "walk": ((u(0, 0.05), -1, u(0.25, 0.42)), (0, -1, u(-0.05, 0.1))),
                 "cross": ((u(-0.16, -0.06), -1, u(0.14, 0.2)), (-0.06, -1, -0.03)),
             }[stance]
-        way = np.array([sign, 1, 1])
-        hip, knee, ankle = (skeleton.at(f"{bone}.{side}") for bone in ("upperleg01", "lowerleg01", "foot"))
-        upper = rotation_between(root @ (knee - hip), np.array(thigh) * way) @ root
-        lower = rotation_between(upper @ (ankle - knee), np.array(shin) * way) @ upper
         lifted = u(10, 28) if stance == "walk" and side != free else 0  # the heel of the leg behind
-        foot = rotation([0, 1, 0], sign * u(2, 18)) @ rotation([1, 0, 0], lifted)
-        pose[f"upperleg01.{side}"], pose[f"lowerleg01.{side}"] = root.T @ upper, upper.T @ lower
-        pose[f"foot.{side}"] = lower.T @ foot
+        _leg(pose, skeleton, side, thigh, shin, sign * u(2, 18), lifted)
+
+
+def _leg(pose: dict, skeleton: Skeleton, side: str, thigh, shin, toes: float, lifted: float) -> None:
+    """Add a leg's rotations: directions of thigh and shin, degrees of the toes to the left and of the heel's lift."""
+    root, way = pose["root"], np.array([1 if side == "L" else -1, 1, 1])
+    hip, knee, ankle = (skeleton.at(f"{bone}.{side}") for bone in ("upperleg01", "lowerleg01", "foot"))
+    upper = rotation_between(root @ (knee - hip), np.array(thigh) * way) @ root
+    lower = rotation_between(upper @ (ankle - knee), np.array(shin) * way) @ upper
+    foot = rotation([0, 1, 0], toes) @ rotation([1, 0, 0], lifted)
+    pose[f"upperleg01.{side}"], pose[f"lowerleg01.{side}"] = root.T @ upper, upper.T @ lower
+    pose[f"foot.{side}"] = lower.T @ foot
+
+
+def _leg_direction(forward: float, out: float) -> tuple[float, float, float]:
+    """(out, up, forward) of a bone that hangs down, swung by degrees."""
+    a, b = np.radians([forward, out])
+    return np.sin(b), -np.cos(b) * np.cos(a), np.cos(b) * np.sin(a)
 
 
 class Surface:

@@ -18,7 +18,7 @@ DISTANCE = 42.0  # dm from the camera to the person
 
 @dataclass
 class View:
-    """How a person is seen: turned by `yaw` degrees, by a camera tilted down by `pitch`."""
+    """How a person is seen: turned by `yaw` degrees, by a camera tilted down by `pitch` and sideways by `roll`."""
 
     name: str
     yaw: float
@@ -26,6 +26,7 @@ class View:
     frame: str  # full, knee, half
     zoom: float
     shift: float  # of the person, in picture widths
+    roll: float = 0.0
 
 
 def sample_view(rng) -> View:
@@ -42,12 +43,22 @@ def sample_view(rng) -> View:
     return View(name, float(yaw), rng.uniform(0, 7), frame, rng.uniform(0.98, 1.08), rng.normal(0, 0.015))
 
 
+def sample_free_view(rng) -> View:
+    """A view from any side by a camera that somebody holds."""
+    side, turned = rng.choice([-1, 1]), rng.uniform(0, 180)
+    limits = {"front": 20, "quarter": 60, "side": 110, "quarter back": 160, "back": 181}
+    name = next(name for name, limit in limits.items() if turned < limit)
+    frame = str(rng.choice(list(FRAMES), p=(0.8, 0.1, 0.1)))
+    pitch, roll = rng.uniform(-8, 25), np.clip(rng.normal(0, 9), -30, 30)
+    return View(name, float(side * turned), pitch, frame, rng.uniform(0.95, 1.25), rng.normal(0, 0.04), float(roll))
+
+
 class Camera:
     """Perspective of a picture `size` = (height, width) that shows heights `low` to `high` around `middle` (x, z)."""
 
     def __init__(self, view: View, low: float, high: float, middle: tuple[float, float], size: tuple[int, int]):
         self.size = size
-        self.turn = rotation([1, 0, 0], view.pitch)
+        self.turn = rotation([0, 0, 1], view.roll) @ rotation([1, 0, 0], view.pitch)
         self.target = np.array([middle[0], (low + high) / 2, middle[1]])
         self.eye = self.target + self.turn.T @ np.array([0, 0, DISTANCE])
         self.focal = size[0] / (high - low) * DISTANCE

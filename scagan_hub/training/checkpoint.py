@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
-from ..writing import switch
+from ..files.writing import switch
 
 MANIFEST, RECORD = "manifest.json", "record.json"
 WRITING_ERRORS = (OSError, RuntimeError, SafetensorError)  # torch's and safetensors' ways of saying "disk full"

@@ -11,7 +11,7 @@ from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from PIL import Image
 from tqdm import tqdm
 
-from ..writing import whole_file
+from ..files.writing import whole_file
 from .config import TrainConfig, flat
 
 

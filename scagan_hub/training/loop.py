@@ -10,7 +10,7 @@ import torch
 from accelerate.utils import broadcast_object_list
 
 from ..data import PairSampler, pair_loader
-from ..locks import claimed
+from ..files.locks import claimed
 from . import checkpoint
 from .command import command
 from .components import components

@@ -3,7 +3,7 @@
 import torch
 
 from ..evaluation.held_out import generate_pairs, predict_edges, scaled
-from ..models.features import load_features
+from ..features.loading import load_features
 from ..models.layout import training_layout
 from .components import initialise
 from .config import TrainConfig

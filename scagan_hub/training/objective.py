@@ -3,10 +3,10 @@
 import torch
 import torch.nn.functional as F
 
-from ..losses import adversarial_loss, appearance_loss, contextual_loss, flow_roughness, perceptual_loss
 from ..models import PatchDiscriminator, ResNetDiscriminator
 from ..models.layout import training_layout
 from .config import TrainConfig
+from .losses import adversarial_loss, appearance_loss, contextual_loss, flow_roughness, perceptual_loss
 
 THRESHOLDS = {"least_squares": 0.5, "log": 0.0}  # of a score: above it a discriminator says "real"
 DISCRIMINATORS = {"resnet": ResNetDiscriminator, "patch": PatchDiscriminator}
@@ -47,7 +47,7 @@ class Objective:
 
     Args:
         discriminators: see the function of that name; empty where there are none.
-        features: a frozen net of `models.features`, or None.
+        features: a frozen net of `features`, or None.
         phase: "pct" (edge maps: no contextual term) or "is".
     Raises:
         ValueError: for `raw_contextual` with a net that isn't a VGG.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ..alignment import inverse_frames, sample
+from ..content.alignment import inverse_frames, sample
 from ..data.places import HIDDEN, SHOWN, UNKNOWN
 from ..models.place_net import STEP, HeadNet, Places, in_frame
 

@@ -8,7 +8,7 @@ import torch
 
 from ..evaluation.held_out import scaled
 from ..evaluation.held_out_places import mend_pairs, predict_places
-from ..models.features import load_features
+from ..features.loading import load_features
 from ..models.layout import training_layout
 from ..models.place_net import Places
 from .config import TrainConfig

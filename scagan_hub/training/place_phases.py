@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..alignment import head_window, sample
+from ..content.alignment import head_window, sample
 from ..evaluation.held_out import scaled
+from ..features.lpips import Lpips
 from ..models.layout import training_layout
-from ..models.lpips import Lpips
 from ..models.mend_net import Layers
 from ..models.place_net import PlaceNet, Places, head_frames
 from .config import PlaceWeights, TrainConfig

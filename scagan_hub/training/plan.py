@@ -4,7 +4,7 @@ import torch
 from accelerate import PartialState
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from ..models.features import load_features
+from ..features.loading import load_features
 from .components import components
 from .config import TrainConfig
 from .costs import Cost, count, edge_cost, place_costs

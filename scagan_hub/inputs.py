@@ -5,11 +5,11 @@ import os
 import numpy as np
 from PIL import Image, ImageColor
 
-from .photo import open_image
-from .pose import Pose
+from .images.opening import open_image
+from .poses.openpose import UNKNOWN_SIZE
+from .poses.pose import Pose
 
 PLAIN, KEEP = "plain", "keep"  # backdrops: what the nets make, and the source's own
-UNKNOWN_SIZE = (1, 1)  # no picture is that small, so that a pose of this size is always fitted to another
 
 
 def read_pose(value, size: tuple[int, int] = UNKNOWN_SIZE) -> Pose:

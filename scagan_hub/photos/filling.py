@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
-from .filters import box_mean, reduced, within
+from ..images.filters import box_mean, reduced, within
 
 BEHIND = 0.03  # of the person's size: so far beyond the mask a backdrop is filled in, where the edge's light falls
 FILL_SIDE, SEARCH_SIDE = 640, 80  # pixels of the longer side: to fill in, and to look for what to fill in with

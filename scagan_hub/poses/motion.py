@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from . import skeleton
-from .detect import FACE
-from .openpose import MAX_BYTES, outline, parse_json
+from .blazepose import FACE
+from .openpose import MAX_BYTES, UNKNOWN_SIZE, outline, parse_json
 from .pose import Pose
 
 UNIT, SIZE = 100, (400, 480)  # pixels of neck to mid-hip; the canvas, on which nothing leaves the frame
@@ -61,8 +61,6 @@ def read_motion(path) -> list[Pose]:
     Raises:
         ValueError: unreadable, not poses, or more than 500 of them.
     """
-    from .arguments import read_pose
-
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such file; give a JSON list of poses")
@@ -78,7 +76,7 @@ def read_motion(path) -> list[Pose]:
         raise ValueError(f"{path}: expected at most {MAX_POSES} poses, got {len(values)}")
     if not isinstance(values[0], (dict, list)):
         raise ValueError(f"{path}: expected poses, got {outline(values[0])}")
-    return [read_pose(pose) if isinstance(pose, dict) else Pose.from_openpose(pose, (1, 1)) for pose in values]
+    return [Pose.from_openpose(pose, UNKNOWN_SIZE) for pose in values]
 
 
 def _walk(phase: float) -> Pose:

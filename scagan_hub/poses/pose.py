@@ -1,7 +1,7 @@
 """Pose: the 18 keypoints of one person, where every pose of the system comes from and goes to.
 
 A pose says where the person is in the source picture and where it shall be in the generated one. This module
-needs numpy and Pillow only; torch is loaded by `Pose.heatmaps`, the detector by `Pose.detect`.
+needs numpy and Pillow only; torch is loaded by `Pose.heatmaps`, LiteRT by `Pose.detect`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from ..images.opening import open_image
 from . import skeleton
+from .blazepose import find_people
 from .openpose import numbers, outline, parse_json, read_openpose
 
 MAX_PIXELS = 100_000_000  # of the picture that a pose belongs to: a pose from a stranger's file must not fill memory
@@ -111,15 +113,14 @@ class Pose:
         Raises:
             ValueError: nobody found, or the picture cannot be read.
         """
-        from .detect import detect_people
-
-        people = detect_people(image)
+        image = open_image(image)
+        people = [cls(keypoints, image.size) for keypoints in find_people(image)]
         if not people:
             raise ValueError(
                 "found nobody in the picture; expected a person, well lit and large enough to see: "
                 "try another photo, or give the pose as JSON"
             )
-        return people[0]
+        return max(people, key=lambda pose: pose.body_size)
 
     def to_dict(self) -> dict:
         """The pose as plain lists and numbers, for JSON; `from_dict` gives the same pose back."""

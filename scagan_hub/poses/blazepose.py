@@ -18,10 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from .photo import open_image
-from .pose import Pose
-
-WEIGHTS = Path(__file__).parent / "assets" / "blazepose"
+WEIGHTS = Path(__file__).parents[1] / "assets" / "blazepose"
 
 DETECTOR_SIDE, LANDMARK_SIDE, HEATMAP_SIDE = 224, 256, 64
 MIN_SCORE = 0.4  # of the detector
@@ -33,7 +30,7 @@ MAX_PEOPLE = 8
 ROI_SCALE = 1.25
 HEATMAP_RADIUS, MIN_HEAT = 3, 0.5
 
-# The landmarks that our joints are; the neck's place is kept by a shoulder until `_pose` takes their middle.
+# The landmarks that our joints are; the neck's place is kept by a shoulder until `_keypoints` takes their middle.
 LANDMARKS = [0, 11, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7]
 NOSE, LEFT_EAR, RIGHT_EAR, SHOULDERS, CENTRE, TOP = 0, 7, 8, [11, 12], 33, 34
 
@@ -73,38 +70,24 @@ class Landmarks(NamedTuple):
     window: np.ndarray  # (2, 3) affine map of the square's pixels to the picture's
 
 
-def detect_people(image) -> list[Pose]:
-    """Poses of the people in a picture, the largest first; an empty list when there is nobody.
-
-    Args:
-        image: anything that `open_image` takes.
-
-    Returns:
-        Poses in pixels of the upright picture; a joint's confidence, in (0, 1], is how sure it is to be seen.
-        Joints out of the picture are missing, and so are those of the face that the head hides; joints hidden
-        behind the body are guessed. The detector is made for one person or a few of like size: it may pass over
-        those who stand close beside a more prominent one.
-
-    Raises:
-        ValueError: the picture cannot be read.
-        ImportError: LiteRT is not installed.
-    """
-    image = open_image(image)
-    return _poses(image, [(0, 0, *image.size)], MIN_SCORE) or _poses(image, _tiles(image.size), MIN_SCORE_TILES)
+def find_people(image: Image.Image) -> list[np.ndarray]:
+    """Keypoints (18, 3) of the people in an RGB picture, in its pixels, the surest first; see `detect_people`."""
+    whole = _found(image, [(0, 0, *image.size)], MIN_SCORE)
+    return whole or _found(image, _tiles(image.size), MIN_SCORE_TILES)
 
 
-def _poses(image: Image.Image, windows: list[tuple[int, int, int, int]], min_score: float) -> list[Pose]:
-    """Poses of those whom the detector finds in any of the windows (left, top, right, bottom), largest first."""
-    poses = []
+def _found(image: Image.Image, windows: list[tuple[int, int, int, int]], min_score: float) -> list[np.ndarray]:
+    """Keypoints of those whom the detector finds in any of the windows (left, top, right, bottom)."""
+    people = []
     for roi in _rois(image, windows, min_score):
         landmarks = landmarks_in(image, roi)
         if landmarks.presence < MIN_PRESENCE:
             continue
         again = Roi.spanned(landmarks.points[CENTRE], landmarks.points[TOP])
-        pose = _pose(landmarks_in(image, again), image.size)
-        if pose is not None:
-            poses.append(pose)
-    return sorted(poses, key=lambda pose: -pose.body_size)
+        keypoints = _keypoints(landmarks_in(image, again), image.size)
+        if keypoints is not None:
+            people.append(keypoints)
+    return people
 
 
 def _tiles(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
@@ -114,7 +97,7 @@ def _tiles(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
     return [(x, y, min(x + side, size[0]), min(y + side, size[1])) for y in starts[1] for x in starts[0]]
 
 
-def _pose(landmarks: Landmarks, size: tuple[int, int]) -> Pose | None:
+def _keypoints(landmarks: Landmarks, size: tuple[int, int]) -> np.ndarray | None:
     """Our 18 joints of the 33 landmarks; None when the picture shows none of them."""
     points, visibility = landmarks.points[LANDMARKS], landmarks.visibility[LANDMARKS]
     in_frame = landmarks.in_frame[LANDMARKS] >= MIN_IN_FRAME
@@ -131,7 +114,7 @@ def _pose(landmarks: Landmarks, size: tuple[int, int]) -> Pose | None:
     in_frame &= ((points >= 0) & (points <= np.array(size) - 1)).all(1)
     if not in_frame.any():
         return None
-    return Pose(np.column_stack([points, np.clip(visibility, 0.01, 1) * in_frame]), size)
+    return np.column_stack([points, np.clip(visibility, 0.01, 1) * in_frame])
 
 
 def _rois(image: Image.Image, windows: list[tuple[int, int, int, int]], min_score: float) -> list[Roi]:

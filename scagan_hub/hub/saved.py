@@ -7,9 +7,9 @@ from pathlib import Path
 
 from diffusers import DiffusionPipeline, ModelMixin
 
-from . import card, loading
-from .domain import FILE, Domain
-from .writing import check_switched, whole_folder
+from ..domain import FILE, Domain
+from ..files.writing import check_switched, whole_folder
+from . import card, checks
 
 REPORT = "report.json"
 STALE = (REPORT, FILE, "*.index.json")  # what described earlier weights; an index would name others
@@ -23,7 +23,7 @@ class SavedPipeline(DiffusionPipeline):
     `_optional_components` too.
 
     Attributes:
-        report: what was measured on these weights (see `scagan_hub.card`), saved with them; None where
+        report: what was measured on these weights (see `scagan_hub.hub.card`), saved with them; None where
             nothing was. Whoever changes the weights replaces it.
         domain: what these weights were trained on (see `scagan_hub.domain`), saved with them; or None.
     """
@@ -48,8 +48,8 @@ class SavedPipeline(DiffusionPipeline):
             ValueError: no such model; a file missing or damaged; a tensor missing, superfluous or misshapen.
         """
         hub = {key: kwargs.pop(key) for key in HUB_OPTIONS & kwargs.keys()}
-        folder = loading.model_folder(pretrained_model_name_or_path, **hub)
-        components = loading.check_index(folder, cls.__name__, cls.COMPONENTS, cls._optional_components)
+        folder = checks.model_folder(pretrained_model_name_or_path, **hub)
+        components = checks.check_index(folder, cls.__name__, cls.COMPONENTS, cls._optional_components)
         check_switched(folder)
         report = card.read_report(folder / REPORT) if (folder / REPORT).exists() else None
         domain = Domain.read(folder / FILE) if (folder / FILE).exists() else None
@@ -59,9 +59,9 @@ class SavedPipeline(DiffusionPipeline):
             component = components[name]
             if issubclass(component, ModelMixin):
                 dtype = dtypes.get(name, dtypes.get("default"))
-                kwargs[name] = loading.read_model(folder / name, component, variant, dtype)
+                kwargs[name] = checks.read_model(folder / name, component, variant, dtype)
             else:
-                loading.build(folder / name, component)
+                checks.build(folder / name, component)
         pipe = super().from_pretrained(folder, use_safetensors=True, **kwargs)
         pipe.report, pipe.domain = report, domain
         return pipe

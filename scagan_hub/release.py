@@ -14,9 +14,9 @@ import torch
 from accelerate import init_empty_weights
 from torch import nn
 
-from scagan_hub.content import Content
-from scagan_hub.models import ISNet, PCTNet
-from scagan_hub.writing import check_folder
+from .content import Content
+from .files.writing import check_folder
+from .models import ISNet, PCTNet
 
 PCT_NET = "edge_generator.model_edge."
 BLOCKS = ("head_0", "G_middle_0", "G_middle_1", "up_0", "up_1", "up_2", "up_3")
@@ -67,7 +67,7 @@ def convert(path, output) -> Path:
         ValueError: for an unreadable or damaged file, one that is no generator of the release, a missing,
             extra or misshapen tensor (by name), or an `output` that cannot be written.
     """
-    from scagan_hub.pipeline import ScaGan
+    from .pipeline import ScaGan
 
     check_folder(output)
     pct_net, is_net = translate(read(path))

@@ -8,7 +8,7 @@ from recipe import FIXTURES, recipe_tensor, release_state
 
 from scagan_hub import Pose, ScaGan
 from scagan_hub.content import Content, edge_tensor
-from scagan_hub.official import convert, read, translate
+from scagan_hub.release import convert, read, translate
 
 FLOAT_NOISE = 2e-3  # of the range [-1, 1]
 

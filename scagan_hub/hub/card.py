@@ -20,7 +20,7 @@ import math
 from pathlib import Path
 from string import Template
 
-TEMPLATE = Path(__file__).parent / "assets" / "model_card.md"
+TEMPLATE = Path(__file__).parents[1] / "assets" / "model_card.md"
 PARTS = {"license", "training", "figures", "limits"}
 MODEL = "Model"
 EDGES = """The target's edges are predicted first (PCT-Net), then

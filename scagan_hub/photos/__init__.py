@@ -1,0 +1,1 @@
+"""The person in a photo: `crop` brings them to the nets' size, `cutout` cuts them out, `filling` shows it empty."""
