@@ -42,6 +42,15 @@ def test_what_asks_for_too_much_is_a_line(opened, tmp_path, what):
     assert opened.picture(tmp_path / "honest.png").size == gallery.SIZE
 
 
+def test_what_asked_for_too_much_costs_nothing_the_second_time(opened, tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(HOSTILE["a JPEG of 1,000 scans"])
+    for _ in range(2):
+        started = time.monotonic()
+        with pytest.raises(decoder.TooMuch, match=r"^photo\.jpg: takes more than 3 s[^\n]+$"):
+            opened.picture(tmp_path / "photo.jpg")
+    assert time.monotonic() - started < 1
+
+
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
 def test_pictures_come_as_open_image_gives_them(opened, tmp_path, format, mode):

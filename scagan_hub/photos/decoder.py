@@ -27,12 +27,17 @@ from ..poses.pose import Pose
 MEMORY = 512 * 1024**2  # bytes
 SECONDS = 3.0  # of a core, for one file
 PATIENCE = 10.0  # seconds on the clock, where others use the cores too
+REMEMBERED = 1000  # files that asked for too much
 LARGEST = 4096  # pixels of the longer side of a picture that is handed on; a larger one is scaled down
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 TIFF = ("raw", "packbits")  # compressions of baseline TIFF
 _MEND = "save it again as an ordinary JPEG or PNG of moderate size"
 _TOO_LONG = f"takes more than {SECONDS:g} s to open; {_MEND}"
 _TOO_MUCH = f"takes more than {MEMORY // 1024**2} MB to open; {_MEND}"
+
+
+class TooMuch(ValueError):
+    """A file that asks for more time or memory than it may have."""
 
 
 class Decoder:
@@ -61,7 +66,7 @@ class Decoder:
                 raise EOFError
         except (OSError, EOFError, ValueError):
             slow = self.stop() == -getattr(signal, "SIGPROF", 0) or late.is_set()
-            raise ValueError(f"{Path(path).name[:80]}: {_TOO_LONG if slow else _TOO_MUCH}") from None
+            raise TooMuch(f"{Path(path).name[:80]}: {_TOO_LONG if slow else _TOO_MUCH}") from None
         finally:
             timer.cancel()
         if "error" in answer:
@@ -108,6 +113,7 @@ class Decoders:
     def __init__(self, count: int = 2):
         self.free: queue.SimpleQueue[Decoder] = queue.SimpleQueue()
         self.all = [Decoder() for _ in range(count)]
+        self.refused: dict[tuple, str] = {}  # files that asked for too much: the second time that costs nothing
         for decoder in self.all:
             self.free.put(decoder)
         atexit.register(self.close)
@@ -144,9 +150,20 @@ class Decoders:
             decoder.stop()
 
     def _ask(self, kind: str, path, **options) -> tuple[dict, bytes]:
+        file = (str(path),)
+        with suppress(OSError):
+            there = os.stat(path)
+            file = (str(path), there.st_size, there.st_mtime_ns)
+        if said := self.refused.get(file):
+            raise TooMuch(said)
         decoder = self.free.get()
         try:
             return decoder.ask(kind, path, **options)
+        except TooMuch as error:
+            while len(self.refused) >= REMEMBERED:
+                self.refused.pop(next(iter(self.refused)), None)
+            self.refused[file] = str(error)
+            raise
         finally:
             self.free.put(decoder)
 
