@@ -20,7 +20,7 @@ import torch
 
 from scagan_hub import DEMO_MODEL, ScaGan
 from scagan_hub.demo import LAUNCH, build_demo
-from scagan_hub.demo.server import health, share_heaps
+from scagan_hub.demo.server import end_when_told, health, own_folder, share_heaps
 
 __all__ = ["LAUNCH", "build_demo", "main"]
 
@@ -33,19 +33,26 @@ def main(argv: list[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     share_heaps()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    end_when_told()
     try:
-        names = [model_name(model) for model in args.model]
-        if len(set(names)) < len(names):
-            raise ValueError(f"--model: expected models of different names, got {', '.join(names)}; rename a folder")
-        pipes = [ScaGan.from_pretrained(model).to(device) for model in args.model]
-        demo = build_demo(pipes[0], dict(zip(names[1:], pipes[1:], strict=True)), names[0])
+        with own_folder():
+            serve(args.model, started)
     except ValueError as error:
         print(f"app.py: error: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def serve(models: list[str], started: float):
+    """Loads the models and serves the page until it is told to end."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    names = [model_name(model) for model in models]
+    if len(set(names)) < len(names):
+        raise ValueError(f"--model: expected models of different names, got {', '.join(names)}; rename a folder")
+    pipes = [ScaGan.from_pretrained(model).to(device) for model in models]
+    demo = build_demo(pipes[0], dict(zip(names[1:], pipes[1:], strict=True)), names[0])
     print(health(dict(zip(names, pipes, strict=True)), time.perf_counter() - started), flush=True)
     demo.launch(**LAUNCH)
-    return 0
 
 
 def model_name(model: str) -> str:

@@ -8,6 +8,7 @@ training pictures or poses keep below: 1 is the limit itself. `scagan domain` me
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,6 +23,8 @@ FILE = "domain.npz"  # beside a model's weights
 WITHIN = 0.995  # of training pictures or poses score below 1
 PROTOTYPES = 512
 BORDER = 6  # pixels
+STATISTICS = 12
+LARGEST = 50_000_000  # bytes of the arrays
 ARRAYS = ("mean", "whitening", "picture_limit", "points", "present", "pose_limit")
 
 
@@ -77,10 +80,32 @@ class Domain:
         """Raises ValueError where the file is not one that `save` wrote."""
         path = Path(path)
         try:
+            if not path.is_file():
+                raise ValueError("no ordinary file")
+            with zipfile.ZipFile(path) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > LARGEST:
+                    raise ValueError(f"more than {LARGEST // 10**6} MB")
             with np.load(path, allow_pickle=False) as arrays:
-                return cls({name: arrays[name] for name in ARRAYS})
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise ValueError(f"{path}: not a measured domain ({error}); make it again with scagan domain") from error
+                domain = cls({name: arrays[name] for name in ARRAYS})
+            domain._check()
+            return domain
+        except Exception as error:  # a damaged archive raises nearly anything
+            said = " ".join(str(error).split())[:200] or type(error).__name__
+            raise ValueError(f"{path}: not a measured domain ({said}); make it again with scagan domain") from error
+
+    def _check(self):
+        """Raises ValueError where scores cannot be had of these arrays."""
+        count = len(self.arrays["points"]) if self.arrays["points"].ndim else 0
+        shapes = {"mean": (STATISTICS,), "whitening": (STATISTICS, STATISTICS), "picture_limit": (), "pose_limit": ()}
+        shapes |= {"points": (max(count, 1), 18, 2), "present": (max(count, 1), 18)}
+        for name, shape in shapes.items():
+            array, kind = self.arrays[name], "b" if name == "present" else "f"
+            if array.shape != shape or array.dtype.kind != kind:
+                raise ValueError(f"{name}: expected {shape} of kind {kind}, got {array.shape} of {array.dtype}")
+            if kind == "f" and not np.isfinite(array).all():
+                raise ValueError(f"{name}: NaN or infinity")
+        if not (self.arrays["picture_limit"] > 0 and self.arrays["pose_limit"] > 0):
+            raise ValueError("the limits are not above 0")
 
 
 def statistics(picture: Image.Image) -> np.ndarray:

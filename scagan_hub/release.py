@@ -15,6 +15,7 @@ from accelerate import init_empty_weights
 from torch import nn
 
 from .content import Content
+from .files.writing import check_folder
 from .models import ISNet, PCTNet
 
 PCT_NET = "edge_generator.model_edge."
@@ -68,6 +69,7 @@ def convert(path, output) -> Path:
     """
     from .pipeline import ScaGan
 
+    check_folder(output)
     pct_net, is_net = translate(read(path))
     content = Content(heatmap_sigma=12.0, prior="patches_release", alignment="none")
     pipe = ScaGan(pct_net=pct_net, is_net=is_net, content=content)
@@ -97,9 +99,23 @@ def read(path) -> dict[str, torch.Tensor]:
         isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in state.items()
     ):
         raise ValueError(f"{path} is not a generator's state dict: expected names with a tensor each")
+    odd = [f"{name} ({fault})" for name, tensor in state.items() if (fault := _odd(tensor))]
+    if odd:
+        raise ValueError(f"{path} is not a generator's state dict: expected finite floats, got {_listed(odd)}")
     if state and all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     return state
+
+
+def _odd(tensor: torch.Tensor) -> str | None:
+    """What a tensor is that no weight is."""
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        return "sparse" if tensor.layout != torch.strided else "quantized"
+    if tensor.device.type != "cpu":
+        return f"on {tensor.device.type}"
+    if tensor.dtype not in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
+        return None if tensor.dtype == torch.int64 and tensor.ndim == 0 else str(tensor.dtype).removeprefix("torch.")
+    return None if torch.isfinite(tensor).all() else "NaN or infinity"
 
 
 def translate(state: dict[str, torch.Tensor]) -> tuple[PCTNet, ISNet]:

@@ -4,7 +4,10 @@ A command is a module of this folder with `add(commands)`, which declares what i
 """
 
 import argparse
+import signal
 import sys
+import threading
+from contextlib import contextmanager
 
 from . import animate, compare, convert, domain, evaluate, generate, people, prepare, verify
 
@@ -19,13 +22,27 @@ def main(argv: list[str] | None = None) -> int:
     """
     args = build_parser().parse_args(argv)
     try:
-        args.run(args)
+        with _ended_in_order():
+            args.run(args)
     except (ValueError, OSError, ImportError) as error:  # ImportError: an extra is not installed
         print(f"scagan: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+@contextmanager
+def _ended_in_order():
+    """SIGTERM ends a command as an error does: nothing half written is left, and no worker."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -20,6 +20,12 @@ class BadImage(ValueError):
         super().__init__(message.strip().rpartition("\n")[2].removeprefix(f"{__name__}.BadImage: "))
 
 
+def check_ordinary(path: Path) -> None:
+    """Raises ValueError for a pipe, which would be waited for without an end, a device or a folder."""
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no ordinary file")
+
+
 def read_image(path: Path, image_size: tuple[int, int] | None = None) -> Image.Image:
     """The decoded image.
 
@@ -31,6 +37,7 @@ def read_image(path: Path, image_size: tuple[int, int] | None = None) -> Image.I
     if path.exists() and not path.is_file():  # opening a pipe would wait for ever
         raise BadImage(f"{path}: cannot be read: not a file but a folder, a pipe or a device")
     try:
+        check_ordinary(path)
         with Image.open(path, formats=FORMATS) as image:
             if image_size is None or image.size == tuple(image_size[::-1]):
                 image.load()

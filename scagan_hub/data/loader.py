@@ -2,11 +2,14 @@
 
 import atexit
 import multiprocessing
+import os
 import signal
 from collections.abc import Iterable
 
 import torch
 from torch.utils.data import DataLoader, Dataset
+
+from ..files.processes import end_with
 
 
 def pair_loader(
@@ -28,12 +31,13 @@ def pair_loader(
         num_workers=workers,
         drop_last=True,
         pin_memory=torch.device(device).type == "cuda",
-        worker_init_fn=_leave_signals_to_the_main_process,
+        worker_init_fn=_begin,
     )
 
 
-def _leave_signals_to_the_main_process(_) -> None:
-    """Workers must outlive a SIGTERM or SIGINT to the whole group until the main process has saved."""
+def _begin(_) -> None:
+    """Workers must outlive a SIGTERM or SIGINT to the whole group until the main process has saved, but not longer."""
+    end_with(os.getppid())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
 

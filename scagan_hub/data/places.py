@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .images import BadImage
+from .images import BadImage, check_ordinary
 
 UNKNOWN, NOWHERE, HIDDEN, SHOWN = range(4)  # states: nothing known or nobody there; see `places_between`
 STEPS = 16  # of stored places, a pixel
@@ -63,6 +63,7 @@ def read_correspondences(path: Path, source: int, target: int) -> tuple[np.ndarr
         BadImage: the file is missing, damaged, or has no such views.
     """
     try:
+        check_ordinary(path)
         with np.load(path) as arrays:
             pixels, places, bits = arrays[f"pixels{target}"], arrays[f"places{target}"], arrays[f"shown{target}"]
         if fault := _shape_fault(pixels, places, bits):
@@ -78,6 +79,7 @@ def correspondences_fault(path: Path, views: int, image_size: tuple[int, int]) -
     height, width = image_size
     expected = {f"{kind}{view}" for view in range(views) for kind in ("pixels", "places", "shown")}
     try:
+        check_ordinary(path)
         with np.load(path) as arrays:
             if lacking := sorted(expected - set(arrays.files)):
                 return f"no array {lacking[0]} for one of {views} views"

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from ..files.processes import workers
 from .annotations import pose_faults, read_annotations, read_pairs, read_table
 from .judge import Fault, Tables, bad_pairs, bad_pictures, bad_poses, in_both
 from .layouts import Split, correspondences_name, map_name, splits, view_number
@@ -186,6 +186,6 @@ def _look_at(tables: Tables, processes: int | None) -> dict[str, Both]:
         jobs[name] = (None, files.parsings / name, None)
     if len(jobs) <= FEW or processes == 1:
         return dict(zip(jobs, map(look, jobs.values()), strict=True))
-    with ProcessPoolExecutor(processes) as pool:
+    with workers(processes) as pool:
         found = tqdm(pool.map(look, jobs.values(), chunksize=64), files.name, len(jobs), unit="image", disable=None)
         return dict(zip(jobs, found, strict=True))

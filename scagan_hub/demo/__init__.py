@@ -5,7 +5,8 @@ requests.py                         what a request means: a source and a target
 drawing.py                          the road from these to a picture, with what was seen on the way
 transfer.py, compare.py, animate.py, figures.py    a tab each
 advice.py                           lines that help
-models.py, server.py, page.py       the models, what a public server needs, and the page
+gate.py, queueing.py, served.py, server.py         what a public server needs
+models.py, page.py                  the models, and the page
 """
 
 from .page import LAUNCH, build_demo

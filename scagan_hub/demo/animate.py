@@ -8,6 +8,7 @@ import gradio as gr
 import torch
 
 from ..images.video import write_animation
+from ..photos.decoder import decoders
 from ..poses import motion
 from ..poses.pose import Pose
 from .drawing import picture_of
@@ -106,7 +107,7 @@ def _key_events(tab: gr.Tab, models: Models, people: People, choice: Choice, key
         with polite():
             if len(kept) == MAX_KEYS:
                 raise ValueError(f"a movement has at most {MAX_KEYS} key poses; start over or animate these")
-            pose = Pose.from_dict(value)
+            pose = Pose.from_dict(value).resize(models.picture_size)  # whatever size it claims
         kept = [*kept, pose]
         return kept, strip([figure(key.draw(), f"{i}") for i, key in enumerate(kept, 1)], "keys")
 
@@ -149,7 +150,4 @@ def _poses(movement: str, keys: list[Pose], file: str | None, frames: int) -> li
         return motion.motion(MOVEMENTS.get(movement, movement), frames)
     if not file:
         raise ValueError("no movement: give a JSON file with a list of poses")
-    poses = motion.read_motion(file)
-    if len(poses) > MAX_FRAMES:
-        raise ValueError(f"a film has at most {MAX_FRAMES} pictures, got {len(poses)} poses; leave some out")
-    return poses
+    return decoders().poses(file, most=MAX_FRAMES)

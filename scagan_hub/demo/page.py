@@ -1,19 +1,23 @@
 """The page: a person at the top, and below a tab for each thing to do with them."""
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import gradio as gr
 from starlette.middleware import Middleware
 
+from ..photos.decoder import decoders
 from ..pipeline import ScaGan
 from . import measures
 from .animate import animate_tab
 from .compare import compare_tab
 from .figures import figures_tab
+from .gate import UPLOAD, Gate
 from .models import Models
 from .people import QUIET, choose_person
-from .server import BLOCKS, QUEUE, SESSIONS, UPLOAD, BodyLimit
+from .served import Served
+from .server import BLOCKS, QUEUE, SESSIONS
 from .transfer import settings_of, transfer_events, transfer_tab
 
 TITLE = "One photo of a person, any pose"
@@ -40,7 +44,7 @@ LAUNCH = {
     "run_history": False,
     "max_file_size": UPLOAD,
     "state_session_capacity": SESSIONS,
-    "app_kwargs": {"middleware": [Middleware(BodyLimit)]},
+    "app_kwargs": {"middleware": [Middleware(Gate)]},
     "ssr_mode": False,
 }
 
@@ -55,7 +59,8 @@ def build_demo(pipe: ScaGan, others: Mapping[str, ScaGan] | None = None, name: s
     """
     models = Models({name: pipe, **(others or {})})
     measures.lpips()  # read now rather than in a visitor's request
-    with gr.Blocks(title=TITLE, **BLOCKS) as demo:
+    threading.Thread(target=decoders().warm, daemon=True).start()
+    with Served(title=TITLE, **BLOCKS) as demo:
         gr.Markdown(INTRODUCTION)
         people = choose_person()
         opened = gr.State("Pose")

@@ -8,8 +8,8 @@ from gradio.events import Dependency
 from PIL import Image
 
 from .. import gallery
-from ..images.opening import open_image
 from ..photos.crop import fit_photo
+from ..photos.decoder import decoders
 from .requests import NOBODY
 from .server import DETECTOR, number, polite, upload
 
@@ -93,7 +93,7 @@ def _crowd(photo: str | None):
     if not photo:
         return gr.skip(), gr.skip()
     with polite(photo):
-        image = open_image(photo)
+        image = decoders().picture(photo)
         people = detect_people(image)
         if not people:
             raise ValueError(NOBODY)

@@ -7,8 +7,8 @@ from gradio.events import Dependency
 from PIL import Image
 
 from .. import gallery
+from ..photos.decoder import decoders
 from ..poses.openpose import UNKNOWN_SIZE
-from ..poses.pose import Pose
 from .people import QUIET, People, Photo, choices, choose_photo
 from .server import DETECTOR, polite
 
@@ -88,7 +88,7 @@ def _take(file: str | None):
 
 def _read(file: str | None):
     with polite(file):
-        Pose.from_openpose(file, UNKNOWN_SIZE)
+        decoders().poses(file, UNKNOWN_SIZE)
 
 
 def _restore(person: str, pose: str):

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from PIL import Image
 
 from .. import gallery
-from ..images.opening import open_image
 from ..inputs import KEEP, PLAIN
+from ..photos.decoder import decoders
 from ..poses.openpose import UNKNOWN_SIZE
 from ..poses.pose import Pose
 from .skeleton import edited
@@ -82,9 +82,9 @@ class Request(NamedTuple):
         if moved is not None:
             return Target(moved)
         if self.pose_json:
-            return Target(Pose.from_openpose(self.pose_json, UNKNOWN_SIZE))
+            return Target(*decoders().poses(self.pose_json, UNKNOWN_SIZE))
         if self.pose_photo:
-            pose, people = _found(open_image(self.pose_photo), self.pose_whose)
+            pose, people = _found(decoders().picture(self.pose_photo), self.pose_whose)
             return Target(pose, people=people)
         if not self.pose:
             raise ValueError("no target pose: choose a bundled one, or give a photo or an OpenPose JSON")
@@ -98,7 +98,7 @@ def read_source(person: str | None, photo: str | None, whose: float | None = 1) 
         ValueError: neither is given, no such person, an unreadable photo, or nobody in it.
     """
     if photo:
-        image = open_image(photo)
+        image = decoders().picture(photo)
         pose, people = _found(image, whose)
         return Source(image, pose, people=people)
     if not person:

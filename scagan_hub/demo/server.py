@@ -2,46 +2,28 @@
 
 import ctypes
 import os
+import shutil
+import signal
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import gradio as gr
-from starlette.responses import PlainTextResponse
 
 from ..pipeline import ScaGan
+from .gate import BODY as BODY
+from .served import OWN_FOLDER
 
 QUEUE = 16  # requests that may wait; the next one is asked to come back later
 SESSIONS = 128  # whose state is kept, half a megabyte each; a call without a session takes one too
 HOUR, OFTEN = 3600, 600  # seconds: files older than an hour are deleted every ten minutes, uploads and results
-UPLOAD, BODY = "20mb", 32 * 1024**2  # a file, and a whole request, in bytes
 ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 BLOCKS = {"analytics_enabled": False, "delete_cache": (OFTEN, HOUR)}
 DETECTOR = {"concurrency_id": "detector", "concurrency_limit": 1, "api_visibility": "private"}
 NETS = {"concurrency_id": "nets", "concurrency_limit": 1}  # one picture uses every core that there is
-
-
-class BodyLimit:
-    """ASGI middleware: a request of more than `most` bytes is refused while it comes in, before anything is read."""
-
-    def __init__(self, app, most: int = BODY):
-        self.app, self.most = app, most
-
-    async def __call__(self, scope, receive, send):
-        length = dict(scope.get("headers", [])).get(b"content-length", b"0")
-        if scope["type"] == "http" and length.isdigit() and int(length) > self.most:
-            await PlainTextResponse("The request is too large.", 413)(scope, receive, send)
-            return
-        come = 0
-
-        async def counted():
-            nonlocal come
-            message = await receive()
-            come += len(message.get("body", b""))
-            return {"type": "http.disconnect"} if come > self.most else message
-
-        await self.app(scope, counted if scope["type"] == "http" else receive, send)
 
 
 @contextmanager
@@ -90,6 +72,49 @@ def passing_file(suffix: str) -> Iterator[Path]:
     """A path to write a file to; gone when left."""
     with tempfile.TemporaryDirectory(prefix="scagan_") as folder:
         yield Path(folder) / f"animation{suffix}"
+
+
+@contextmanager
+def own_folder() -> Iterator[None]:
+    """A folder for uploads and results that no other program writes to, gone when left; those of dead ones go too."""
+    if "GRADIO_TEMP_DIR" in os.environ:  # somebody has chosen another
+        yield
+        return
+    place = Path(tempfile.gettempdir()).resolve()
+    for left in place.glob(f"{OWN_FOLDER}*"):
+        owner = left.name.removeprefix(OWN_FOLDER).partition("_")[0]
+        if owner.isdigit() and not _alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=f"{OWN_FOLDER}{os.getpid()}_", dir=place)
+    os.environ["GRADIO_TEMP_DIR"] = folder
+    try:
+        yield
+    finally:
+        del os.environ["GRADIO_TEMP_DIR"]
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # another user's
+    return True
+
+
+def end_when_told(seconds: float = 1.5):
+    """SIGTERM ends the program in order, and in any case after so many seconds, whatever its threads do."""
+
+    def end(*_):
+        timer = threading.Timer(seconds, os._exit, [143])
+        timer.daemon = True
+        timer.start()
+        sys.exit(143)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
 
 
 def health(pipes: Mapping[str, ScaGan], seconds: float) -> str:

@@ -112,10 +112,12 @@ def read_all(path: Path) -> dict[str, dict]:
 
 def _read(path: Path, parse) -> dict:
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise ValueError("it is no ordinary file")
         return parse(json.loads(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}; give a report that scagan evaluate has written") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: not a report ({reason}); give one that scagan evaluate has written") from error
 

@@ -9,6 +9,7 @@ a run of consecutive pairs, and the first one writes the report.
 import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object, parse_flag_from_env
 from tqdm import tqdm
 
+from ..files.locks import claimed
 from . import report
 from .checks import check_pictures
 from .measures import Measures
@@ -71,8 +73,15 @@ def evaluate(
     own = np.array_split(np.arange(len(source.pairs)), state.num_processes)[state.process_index]
     if partial is not None:
         partial = partial.with_name(f"{partial.name}.part-{state.process_index + 1}-of-{state.num_processes}.npz")
-    progress = Progress(measures, partial, fingerprint(source, protocol, measures), save_every)
+    with claimed(partial.parent, partial.name) if partial is not None else nullcontext():
+        progress = Progress(measures, partial, fingerprint(source, protocol, measures), save_every)
+        whole = _measured(source, measures, progress, own, batch_size, state)
+        return report.build(source, protocol, measures, progress, notes) if whole else None
 
+
+def _measured(source: Source, measures: Measures, progress: Progress, own, batch_size: int, state) -> bool:
+    """Whether `progress` has all processes' pairs, once all have measured their `own`: on the main process alone."""
+    partial = progress.file
     rest = own[progress.done :]
     batches = [rest[i : i + batch_size] for i in range(0, len(rest), batch_size)]
     shown = tqdm(total=len(own), initial=progress.done, unit="pair", desc=source.method, disable=_quiet(state))
@@ -83,11 +92,9 @@ def evaluate(
     _, *others = gather_object([progress.arrays()])
     if partial is not None:
         partial.unlink(missing_ok=True)
-    if not state.is_main_process:
-        return None
-    for part in others:
+    for part in others if state.is_main_process else ():
         progress.join(part)
-    return report.build(source, protocol, measures, progress, notes)
+    return state.is_main_process
 
 
 def processes() -> PartialState:

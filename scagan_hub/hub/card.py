@@ -15,6 +15,8 @@ Every part may be left out; the card then says that it is not known. Figures are
 row `Model` is the weights' own, and goes into the front matter's `model-index`.
 """
 
+import json
+import math
 from pathlib import Path
 from string import Template
 
@@ -58,6 +60,62 @@ def render(configs: dict[str, dict], report: dict | None = None, name: str = "pa
         figures="\n\n".join(map(_measured, report.get("figures", []))) or "No figures were measured for these weights.",
         limits="\n".join(f"- {limit}" for limit in report.get("limits", [])) or "Nothing was written down.",
     )
+
+
+def read_report(path: Path) -> dict:
+    """The report beside a model's weights.
+
+    Raises:
+        ValueError: no such file, or none of which a card could be made.
+    """
+    mend = "delete it, or write it again with the model"
+    try:
+        if not path.is_file():
+            raise ValueError("no ordinary file")
+        report = json.loads(path.read_text(encoding="utf-8"))
+        check_report(report)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}; {mend}") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: no report of a model ({' '.join(str(error).split())[:200]}); {mend}") from error
+    return report
+
+
+def check_report(report) -> None:
+    """Look whether a card can be made of a report.
+
+    Raises:
+        ValueError: it cannot; which part is wrong.
+    """
+    _expect(isinstance(report, dict), "expected an object")
+    _expect(report.keys() <= PARTS, f"expected the parts {', '.join(sorted(PARTS))}")
+    _expect(isinstance(report.get("license", ""), str), "license: expected a text")
+    _expect(isinstance(report.get("training") or {}, dict), "training: expected an object")
+    for part in ("limits", "figures"):
+        _expect(isinstance(report.get(part, []), list), f"{part}: expected a list")
+    for figures in report.get("figures", []):
+        _expect(isinstance(figures, dict) and isinstance(figures.get("protocol"), str), "figures: expected a protocol")
+        _expect(isinstance(figures.get("pairs", 0), int), "pairs: expected a whole number")
+        _expect(isinstance(figures.get("data", ""), str), "data: expected a text")
+        for part in ("rows", "intervals", "not_available"):
+            _expect(isinstance(figures.get(part, None if part == "rows" else {}), dict), f"{part}: expected an object")
+        for row in figures["rows"].values():
+            _expect(isinstance(row, dict) and all(map(_is_figure, row.values())), "rows: expected finite numbers")
+        for row in figures.get("intervals", {}).values():
+            _expect(isinstance(row, dict) and all(map(_is_interval, row.values())), "intervals: expected two numbers")
+
+
+def _expect(true: bool, otherwise: str):
+    if not true:
+        raise ValueError(otherwise)
+
+
+def _is_figure(value) -> bool:
+    return value is None or (type(value) in (int, float) and math.isfinite(value) and abs(value) < 1e9)
+
+
+def _is_interval(value) -> bool:
+    return value is None or (isinstance(value, list) and len(value) == 2 and all(map(_is_figure, value)))
 
 
 def _inline(config: dict) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 from diffusers import DiffusionPipeline, ModelMixin
 
 from ..domain import FILE, Domain
-from ..files.writing import whole_folder
+from ..files.writing import check_switched, whole_folder
 from . import card, checks
 
 REPORT = "report.json"
+STALE = (REPORT, FILE, "*.index.json")  # what described earlier weights; an index would name others
 HUB_OPTIONS = {"revision", "cache_dir", "token", "local_files_only", "force_download"}
 
 
@@ -49,14 +50,18 @@ class SavedPipeline(DiffusionPipeline):
         hub = {key: kwargs.pop(key) for key in HUB_OPTIONS & kwargs.keys()}
         folder = checks.model_folder(pretrained_model_name_or_path, **hub)
         components = checks.check_index(folder, cls.__name__, cls.COMPONENTS, cls._optional_components)
-        for name in components.keys() - kwargs.keys():
+        check_switched(folder)
+        report = card.read_report(folder / REPORT) if (folder / REPORT).exists() else None
+        domain = Domain.read(folder / FILE) if (folder / FILE).exists() else None
+        variant, dtype = kwargs.pop("variant", None), kwargs.get("dtype", kwargs.get("torch_dtype"))
+        dtypes = dtype if isinstance(dtype, dict) else {"default": dtype}
+        for name in sorted(components.keys() - kwargs.keys()):
             component = components[name]
             if issubclass(component, ModelMixin):
-                checks.check_model(folder / name, component, kwargs.get("variant"))
+                dtype = dtypes.get(name, dtypes.get("default"))
+                kwargs[name] = checks.read_model(folder / name, component, variant, dtype)
             else:
                 checks.build(folder / name, component)
-        report = checks.read_json(folder / REPORT) if (folder / REPORT).exists() else None
-        domain = Domain.read(folder / FILE) if (folder / FILE).exists() else None
         pipe = super().from_pretrained(folder, use_safetensors=True, **kwargs)
         pipe.report, pipe.domain = report, domain
         return pipe
@@ -65,13 +70,14 @@ class SavedPipeline(DiffusionPipeline):
         """Write weights (safetensors), configurations, measured report and model card: all of it, or nothing.
 
         Args:
-            save_directory: a folder; it is made, or the files of an earlier model in it are replaced.
+            save_directory: a folder; it is made, or the files of an earlier model in it are replaced, at one stroke,
+                and those that described it are deleted.
             variant: goes into the weights' file names, as in diffusers ("fp16").
 
         Raises:
             ValueError: when it cannot be written.
         """
-        with whole_folder(save_directory) as folder:
+        with whole_folder(save_directory, STALE) as folder:
             self._write(folder, variant)
 
     def push_to_hub(

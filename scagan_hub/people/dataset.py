@@ -10,12 +10,8 @@ import csv
 import io
 import itertools
 import json
-import multiprocessing
 import os
 import shutil
-import signal
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -26,6 +22,8 @@ import numpy as np
 from PIL import Image
 
 from ..data.hub import write_metadata
+from ..files.locks import claimed
+from ..files.processes import workers as processes
 from ..files.writing import whole_file
 from .assets import ensure_assets
 from .card import write_card
@@ -94,12 +92,17 @@ def write(folder: Path, arguments: Arguments, workers: int = 1, progress=lambda 
     folder = Path(folder)
     _check_claim(folder, arguments)
     ensure_assets()
+    with claimed(folder):
+        return _write(folder, arguments, workers, progress)
+
+
+def _write(folder: Path, arguments: Arguments, count: int, progress) -> dict:
     _claim(folder, arguments)
     jobs = [(folder, arguments, split, number) for split in SPLITS for number in range(arguments.count(split))]
     done = {path.stem for path in (folder / RECORDS).glob("*.json")}
     left = [job for job in jobs if _person_name(job[2], job[3]) not in done]
     start = len(jobs) - len(left) + 1
-    with _workers(workers) as pool:
+    with _workers(count) as pool:
         for n, _ in enumerate(pool.map(_render_person, left), start):
             progress(n, len(jobs))
     return _finish(folder, arguments)
@@ -110,17 +113,10 @@ def _workers(count: int):
     """Processes of one thread each, so that sums come out alike in all; stopped at once when something fails."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ |= dict.fromkeys(THREADS, "1")  # read when a worker starts
-    pool = ProcessPoolExecutor(
-        count, multiprocessing.get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
-    )
     try:
-        yield pool
-    except BrokenProcessPool as error:
-        raise ValueError(
-            "a worker was killed, perhaps for want of memory: run the same command again, it goes on"
-        ) from error
+        with processes(count, "spawn") as pool:
+            yield pool
     finally:
-        pool.shutdown(cancel_futures=True)
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 

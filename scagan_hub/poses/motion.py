@@ -12,7 +12,7 @@ import numpy as np
 
 from . import skeleton
 from .blazepose import FACE
-from .openpose import UNKNOWN_SIZE, parse_json
+from .openpose import MAX_BYTES, UNKNOWN_SIZE, outline, parse_json
 from .pose import Pose
 
 UNIT, SIZE = 100, (400, 480)  # pixels of neck to mid-hip; the canvas, on which nothing leaves the frame
@@ -62,6 +62,10 @@ def read_motion(path) -> list[Pose]:
         ValueError: unreadable, not poses, or more than 500 of them.
     """
     path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; give a JSON list of poses")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path}: expected a few kilobytes of JSON, got {path.stat().st_size} bytes")
     try:
         values = parse_json(path.read_text(encoding="utf-8-sig"), str(path))
     except UnicodeDecodeError:
@@ -70,6 +74,8 @@ def read_motion(path) -> list[Pose]:
         values = [values]
     if len(values) > MAX_POSES:
         raise ValueError(f"{path}: expected at most {MAX_POSES} poses, got {len(values)}")
+    if not isinstance(values[0], (dict, list)):
+        raise ValueError(f"{path}: expected poses, got {outline(values[0])}")
     return [Pose.from_openpose(pose, UNKNOWN_SIZE) for pose in values]
 
 

@@ -32,6 +32,10 @@ def main(program: str = "scagan_hub.training") -> int:
         status = fail(program, stopped, speaks=trainer.accelerator.is_main_process)
     except (ValueError, OSError) as error:
         return fail(program, error)
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        return fail(program, ValueError("a worker was killed, perhaps for want of memory; go on with --resume latest"))
     else:
         status = 0
     trainer.accelerator.state.destroy_process_group()

@@ -15,6 +15,8 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
+from ..files.writing import switch
+
 MANIFEST, RECORD = "manifest.json", "record.json"
 WRITING_ERRORS = (OSError, RuntimeError, SafetensorError)  # torch's and safetensors' ways of saying "disk full"
 
@@ -123,14 +125,8 @@ def restore(checkpoint: Path, parts: dict) -> None:
 
 
 def replace_folder(new: Path, path: Path) -> None:
-    """Renames `new` to `path`; an earlier `path` is out of the way for only as long as two renames take."""
-    old = path.with_name(f"unfinished-old-{path.name}")
-    shutil.rmtree(old, ignore_errors=True)
-    if path.exists():
-        path.rename(old)
-    new.rename(path)
-    _sync(path.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    """Renames `new` to `path`, at one stroke where the system can do that; an earlier `path` is deleted."""
+    switch(new, path)
 
 
 def _write(path: Path, fill) -> None:

@@ -4,11 +4,13 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import torch
 from accelerate.utils import broadcast_object_list
 
 from ..data import PairSampler, pair_loader
+from ..files.locks import claimed
 from . import checkpoint
 from .command import command
 from .components import components
@@ -53,6 +55,11 @@ class Trainer:
             Stopped: on every process, by a signal, a figure that is not finite, a checkpoint that cannot be written,
                 or an output folder that this run cannot go to.
         """
+        with ExitStack() as held:
+            self.on_main(lambda: held.enter_context(claimed(self.config.output)))
+            self._run()
+
+    def _run(self) -> None:
         config = self.config
         self.resume()
         self.open_journal()
@@ -63,10 +70,10 @@ class Trainer:
                 if self.due(config.log_every):
                     self.journal.figures(self.record, self.means(recent))
                     recent.clear()
-                if self.due(config.save_every):
-                    self.save()
                 if self.due(config.evaluate_every):
                     self.validate()
+                if self.due(config.save_every):  # last, so that a run that goes on from here lacks no line of the log
+                    self.save()
                 if self.watch.signal:
                     self.leave()
         self.save()
