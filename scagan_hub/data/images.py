@@ -34,8 +34,6 @@ def read_image(path: Path, image_size: tuple[int, int] | None = None) -> Image.I
     Raises:
         BadImage: it is missing, damaged, no picture, or of another size.
     """
-    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
-        raise BadImage(f"{path}: cannot be read: not a file but a folder, a pipe or a device")
     try:
         check_ordinary(path)
         with Image.open(path, formats=FORMATS) as image:
