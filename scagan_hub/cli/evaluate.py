@@ -53,6 +53,10 @@ def _evaluate(args):
     find(args.protocol)
     if args.batch_size < 1:
         raise ValueError(f"--batch-size: expected at least 1, got {args.batch_size}")
+    if "PCKh-BlazePose" in args.extra:
+        from ..poses.blazepose import need_detector
+
+        need_detector()
     source = _folders(args) if args.generated else _made(args)
     if args.name:
         source.method = args.name
