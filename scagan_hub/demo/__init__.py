@@ -6,8 +6,13 @@ drawing.py                          the road from these to a picture, with what 
 transfer.py, compare.py, animate.py, figures.py    a tab each
 advice.py                           lines that help
 models.py, server.py, page.py       the models, what a public server needs, and the page
+command.py                          starts it
 """
 
-from .page import LAUNCH, build_demo
+from ..files.extras import need
+
+need("gradio", "the demo")
+
+from .page import LAUNCH, build_demo  # noqa: E402  (nothing of it can be imported without)
 
 __all__ = ["LAUNCH", "build_demo"]
