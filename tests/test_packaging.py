@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+import scagan_hub
 from scagan_hub.cli import main
 from scagan_hub.files.extras import EXTRAS
 
@@ -45,7 +46,7 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if not name.endswith("/")}
     package = (file for file in (ROOT / "scagan_hub").rglob("*") if file.is_file() and "__pycache__" not in file.parts)
-    info = "scagan_hub-0.1.0.dist-info/"
+    info = f"scagan_hub-{scagan_hub.__version__}.dist-info/"
     assert {name for name in packed if not name.startswith(info)} == {str(f.relative_to(ROOT)) for f in package}
     licences = {name for name in packed if name.startswith(f"{info}licenses/")}
     assert {name.removeprefix(f"{info}licenses/") for name in licences} == {
@@ -62,6 +63,7 @@ def test_the_wheels_metadata(wheel):
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         facts = Parser().parsestr(archive.read(name).decode())
+    assert facts["Version"] == scagan_hub.__version__
     assert facts["License-Expression"] == "Apache-2.0 AND CC0-1.0"
     assert {"demo", "detect", "train", "metrics", "people", "video", "dev", "all"} == {*facts.get_all("Provides-Extra")}
     assert "Paper, https://arxiv.org/abs/2103.16828" in facts.get_all("Project-URL")
@@ -113,7 +115,7 @@ def test_one_ruff():
 
 def test_the_citation_is_of_this_version():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    assert re.search(r"^version: (.+)$", citation, re.M)[1] == PROJECT["version"]
+    assert re.search(r"^version: (.+)$", citation, re.M)[1] == scagan_hub.__version__
 
 
 def test_every_package_asked_for_is_in_its_extra():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
+from typing import IO, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -13,8 +14,11 @@ MAX_PIXELS = 40_000_000
 MIN_SIDE = 16
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")  # none of them runs a program
 
+Picture: TypeAlias = Image.Image | str | os.PathLike[str] | IO[bytes]
+"""What `open_image` takes."""
 
-def open_image(source) -> Image.Image:
+
+def open_image(source: Picture) -> Image.Image:
     """A picture as RGB, upright, on white where it is transparent.
 
     Args:
