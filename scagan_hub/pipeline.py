@@ -109,6 +109,14 @@ class ScaGan(SavedPipeline):
         Raises:
             ValueError: unreadable picture or pose, nobody in a photo, arguments that don't fit each other, or a model
                 whose numbers are not finite.
+
+        Example:
+            >>> from scagan_hub import DEMO_MODEL, ScaGan, gallery
+            >>> pipe = ScaGan.from_pretrained(DEMO_MODEL)
+            >>> person, source_pose = gallery.person("person05")
+            >>> out = pipe(person, gallery.pose("person14-view1"), source_pose=source_pose)
+            >>> out.images[0].size
+            (176, 256)
         """
         if output_type not in OUTPUT_TYPES:
             raise ValueError(f"output_type: expected one of {OUTPUT_TYPES}, got {output_type!r}")
@@ -143,6 +151,15 @@ class ScaGan(SavedPipeline):
 
         Returns:
             a PIL picture a pose. Progress is shown as for any diffusers pipeline (`set_progress_bar_config`).
+
+        Example:
+            >>> from scagan_hub import DEMO_MODEL, ScaGan, gallery
+            >>> pipe = ScaGan.from_pretrained(DEMO_MODEL)
+            >>> person, source_pose = gallery.person("person05")
+            >>> poses = [gallery.pose(f"person14-view{view}") for view in (1, 2, 3)]
+            >>> film = pipe.animate(person, poses, source_pose=source_pose)
+            >>> len(film)
+            3
         """
         if len(listed(source_image)) != 1:
             raise ValueError("animate: expected one source image, got several; call it for each of them")

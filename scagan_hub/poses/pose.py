@@ -38,6 +38,16 @@ class Pose:
 
     Raises:
         ValueError: wrong shape, values that are not finite numbers, no joint present, or an impossible size.
+
+    Example:
+        >>> from scagan_hub import Pose, gallery
+        >>> pose = gallery.pose("person14-view1")
+        >>> pose
+        Pose(16 of 18 joints, size=(176, 256))
+        >>> pose.resize((352, 512)).size
+        (352, 512)
+        >>> Pose.from_dict(pose.to_dict()) == pose
+        True
     """
 
     keypoints: np.ndarray
