@@ -83,7 +83,7 @@ def _views() -> dict[str, tuple[Path, Pose]]:
     return views
 
 
-def _check_person(name):
+def _check_person(name: str) -> None:
     if name not in people():
         raise ValueError(f"no bundled person is named {_shown(name)}; expected {people()[0]} to {people()[-1]}")
 
@@ -97,5 +97,5 @@ def _person_of(view: str) -> str:
     return view.split("-")[0]
 
 
-def _shown(name) -> str:
+def _shown(name: object) -> str:
     return repr(str(name)[:80])

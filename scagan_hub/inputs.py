@@ -1,18 +1,24 @@
 """What a caller gives the pipeline, read: one or many, and poses in any form that one can be had from."""
 
 import os
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageColor
 
-from .images.opening import open_image
+from .images.opening import Picture, open_image
 from .poses.openpose import UNKNOWN_SIZE
 from .poses.pose import Pose
+
+PoseLike: TypeAlias = Pose | Picture | dict[str, Any]
+"""What `read_pose` takes."""
+Backdrop: TypeAlias = Picture | tuple[int, ...]
+"""What `read_backdrop` takes."""
 
 PLAIN, KEEP = "plain", "keep"  # backdrops: what the nets make, and the source's own
 
 
-def read_pose(value, size: tuple[int, int] = UNKNOWN_SIZE) -> Pose:
+def read_pose(value: PoseLike, size: tuple[int, int] = UNKNOWN_SIZE) -> Pose:
     """A pose from a `Pose`, a photo (PIL, path or file), or OpenPose JSON (path, text or dict).
 
     Args:
@@ -28,19 +34,20 @@ def read_pose(value, size: tuple[int, int] = UNKNOWN_SIZE) -> Pose:
     return Pose.detect(value)
 
 
-def read_backdrop(value) -> str | tuple[int, int, int] | Image.Image:
+def read_backdrop(value: Backdrop) -> str | tuple[int, int, int] | Image.Image:
     """`PLAIN`, `KEEP`, a colour ("#aabbcc", its name or three numbers), or a picture (all that `open_image` takes).
 
     Raises:
         ValueError: something else, or an unreadable picture.
     """
     expected = 'expected "plain", "keep", a colour ("#aabbcc", its name or three numbers to 255) or a picture'
-    if value in (PLAIN, KEEP):
+    if isinstance(value, str) and value in (PLAIN, KEEP):
         return value
     if isinstance(value, (tuple, list)):
         if len(value) != 3 or not all(isinstance(v, (int, np.integer)) and 0 <= v <= 255 for v in value):
             raise ValueError(f"backdrop: {expected}, got {str(value)[:80]}")
-        return tuple(int(v) for v in value)
+        red, green, blue = map(int, value)
+        return red, green, blue
     if isinstance(value, str):
         try:
             return ImageColor.getrgb(value)[:3]
@@ -68,12 +75,12 @@ def scaled(pose: Pose, size: tuple[int, int]) -> Pose:
     return pose.resize(size)
 
 
-def listed(value) -> list:
+def listed(value: Any) -> list:
     """The values of a list or tuple; any other value alone."""
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def matching(name: str, value, images: list) -> list:
+def matching(name: str, value: Any, images: list) -> list:
     """One value an image, or None for every image where there is none.
 
     Raises:
@@ -85,7 +92,7 @@ def matching(name: str, value, images: list) -> list:
     return values
 
 
-def content_maps(kind: str, size: tuple[int, int], edge, classes) -> list[Image.Image]:
+def content_maps(kind: str, size: tuple[int, int], edge: Picture | None, classes: Any) -> list[Image.Image]:
     """The pictures that say what to transfer from a source of `size`: edges, or a mask a class; none for drawn edges.
 
     Args:

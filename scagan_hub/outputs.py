@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ class EncodedSource:
     image: torch.Tensor
     edge: torch.Tensor
     poses: list[Pose]
-    style: Sequence
+    style: Any
     scenes: list[Scene]
     person: torch.Tensor | None = None
 
@@ -93,17 +93,17 @@ def tensor(image: Image.Image) -> torch.Tensor:
     return (torch.from_numpy(np.array(image, dtype=np.float32)) / 127.5 - 1).permute(2, 0, 1)[None]
 
 
-def pictures(images: torch.Tensor, output_type: str):
+def pictures(images: torch.Tensor, output_type: str) -> list[Image.Image] | np.ndarray | torch.Tensor:
     """(N,C,H,W) in [-1, 1] -> one of `OUTPUT_TYPES`."""
     images = (images.float() / 2 + 0.5).clamp(0, 1)
     if output_type == "pt":
         return images
-    images = images.permute(0, 2, 3, 1).cpu().numpy()
+    arrays = images.permute(0, 2, 3, 1).cpu().numpy()
     if output_type == "np":
-        return images
-    return [Image.fromarray(np.rint(image * 255).astype(np.uint8)) for image in images]
+        return arrays
+    return [Image.fromarray(np.rint(array * 255).astype(np.uint8)) for array in arrays]
 
 
-def edge_pictures(edges: torch.Tensor, output_type: str):
+def edge_pictures(edges: torch.Tensor, output_type: str) -> list[Image.Image] | np.ndarray | torch.Tensor:
     """(N,1,H,W) in [-1, 1], light lines on dark -> dark lines on light."""
     return edge_image(edges) if output_type == "pil" else pictures(-edges, output_type)

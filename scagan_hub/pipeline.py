@@ -8,6 +8,7 @@ Geometry is computed in float32; the nets run in their own dtype, on their own d
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +19,20 @@ from .backdrop import shown_before
 from .content import Content, one_plane
 from .content.alignment import carried_on
 from .hub.saved import SavedPipeline
-from .images.opening import open_image
-from .inputs import PLAIN, content_maps, listed, matching, paired, read_backdrop, read_pose, scaled
+from .images.opening import Picture, open_image
+from .inputs import (
+    PLAIN,
+    Backdrop,
+    PoseLike,
+    content_maps,
+    listed,
+    matching,
+    paired,
+    read_backdrop,
+    read_pose,
+    scaled,
+)
+from .models.fitting import check_components
 from .models.is_net import ISNet
 from .models.mend_net import MendNet
 from .models.pct_net import PCTNet
@@ -45,10 +58,13 @@ class ScaGan(SavedPipeline):
 
     COMPONENTS = {"pct_net": (PCTNet, PlaceNet), "is_net": (ISNet, MendNet), "content": (Content,)}
     _optional_components = ["pct_net"]
+    pct_net: PCTNet | PlaceNet | None
+    is_net: ISNet | MendNet
+    content: Content
 
     def __init__(self, pct_net: PCTNet | PlaceNet | None, is_net: ISNet | MendNet, content: Content):
         super().__init__()
-        _check_components(pct_net, is_net, content)
+        check_components(pct_net, is_net, content)
         for net in (pct_net, is_net):
             if net is not None:
                 net.to(memory_format=torch.channels_last)  # several times as fast on a CPU; what goes in follows
@@ -57,16 +73,16 @@ class ScaGan(SavedPipeline):
     @torch.inference_mode()
     def __call__(
         self,
-        source_image,
-        target_pose,
-        source_pose=None,
-        source_edge=None,
+        source_image: Picture | EncodedSource | Sequence[Picture],
+        target_pose: PoseLike | Sequence[PoseLike],
+        source_pose: PoseLike | Sequence[PoseLike] | None = None,
+        source_edge: Picture | Sequence[Picture] | None = None,
         noise: torch.Tensor | None = None,
         generator: torch.Generator | list[torch.Generator] | None = None,
         output_type: str = "pil",
-        source_parsing=None,
-        source_mask=None,
-        backdrop=PLAIN,
+        source_parsing: Any = None,
+        source_mask: Picture | Sequence[Picture] | None = None,
+        backdrop: Backdrop = PLAIN,
     ) -> ScaGanOutput:
         """Generate pictures: of one source and many poses, many sources and one pose, or as many of either.
 
@@ -94,6 +110,14 @@ class ScaGan(SavedPipeline):
         Raises:
             ValueError: unreadable picture or pose, nobody in a photo, arguments that don't fit each other, or a model
                 whose numbers are not finite.
+
+        Example:
+            >>> from scagan_hub import DEMO_MODEL, ScaGan, gallery
+            >>> pipe = ScaGan.from_pretrained(DEMO_MODEL)
+            >>> person, source_pose = gallery.person("person05")
+            >>> out = pipe(person, gallery.pose("person14-view1"), source_pose=source_pose)
+            >>> out.images[0].size
+            (176, 256)
         """
         if output_type not in OUTPUT_TYPES:
             raise ValueError(f"output_type: expected one of {OUTPUT_TYPES}, got {output_type!r}")
@@ -109,15 +133,15 @@ class ScaGan(SavedPipeline):
     @torch.inference_mode()
     def animate(
         self,
-        source_image,
-        poses: Sequence,
-        source_pose=None,
-        source_edge=None,
+        source_image: Picture | EncodedSource,
+        poses: Sequence[PoseLike],
+        source_pose: PoseLike | None = None,
+        source_edge: Picture | None = None,
         noise: torch.Tensor | None = None,
         generator: torch.Generator | None = None,
-        source_parsing=None,
-        source_mask=None,
-        backdrop=PLAIN,
+        source_parsing: Any = None,
+        source_mask: Picture | None = None,
+        backdrop: Backdrop = PLAIN,
     ) -> list[Image.Image]:
         """One person in many poses, one after the other; the source is encoded once.
 
@@ -128,6 +152,15 @@ class ScaGan(SavedPipeline):
 
         Returns:
             a PIL picture a pose. Progress is shown as for any diffusers pipeline (`set_progress_bar_config`).
+
+        Example:
+            >>> from scagan_hub import DEMO_MODEL, ScaGan, gallery
+            >>> pipe = ScaGan.from_pretrained(DEMO_MODEL)
+            >>> person, source_pose = gallery.person("person05")
+            >>> poses = [gallery.pose(f"person14-view{view}") for view in (1, 2, 3)]
+            >>> film = pipe.animate(person, poses, source_pose=source_pose)
+            >>> len(film)
+            3
         """
         if len(listed(source_image)) != 1:
             raise ValueError("animate: expected one source image, got several; call it for each of them")
@@ -143,7 +176,12 @@ class ScaGan(SavedPipeline):
 
     @torch.inference_mode()
     def encode(
-        self, source_image, source_pose=None, source_edge=None, source_parsing=None, source_mask=None
+        self,
+        source_image: Picture | EncodedSource | Sequence[Picture],
+        source_pose: PoseLike | Sequence[PoseLike] | None = None,
+        source_edge: Picture | Sequence[Picture] | None = None,
+        source_parsing: Any = None,
+        source_mask: Picture | Sequence[Picture] | None = None,
     ) -> EncodedSource:
         """Everything that depends on the source alone; arguments as for `__call__`."""
         if isinstance(source_image, EncodedSource):
@@ -159,18 +197,19 @@ class ScaGan(SavedPipeline):
         given_classes = matching("source_parsing", source_parsing, images)
         given_masks = matching("source_mask", source_mask, images)
         given = zip(images, given_poses, given_edges, given_classes, given_masks, strict=True)
-        scenes, images, poses, edges = zip(*(self._fit_source(*source) for source in given), strict=True)
-        image = torch.cat([tensor(image) for image in images]).to(self.device)  # (S,3,H,W)
-        edge = [self.content.edges(image[i : i + 1]) if given is None else given for i, given in enumerate(edges)]
-        edge = torch.cat([x.to(image) for x in edge])  # (S,E,H,W)
-        x = image.to(self.is_net.dtype)
+        fitted = zip(*(self._fit_source(*source) for source in given), strict=True)
+        scenes, pictures, poses, edges = map(list, fitted)
+        image = torch.cat([tensor(picture) for picture in pictures]).to(self.device)  # (S,3,H,W)
+        drawn = [self.content.edges(image[i : i + 1]) if given is None else given for i, given in enumerate(edges)]
+        edge = torch.cat([x.to(image) for x in drawn])  # (S,E,H,W)
+        is_net: Any = self.is_net
+        x = image.to(is_net.dtype)
         if not self.learns_places:
-            style = self.is_net.style_modulations(self.is_net.encode(x))
-            return EncodedSource(image, edge, list(poses), style, list(scenes))
+            style = is_net.style_modulations(is_net.encode(x))
+            return EncodedSource(image, edge, poses, style, scenes)
         keypoints = self._keypoints(poses)
         person = carried_on(image, self._inside(image, keypoints, scenes))
-        style = self.is_net.encode(person.to(x), keypoints)
-        return EncodedSource(image, edge, list(poses), style, list(scenes), person)
+        return EncodedSource(image, edge, poses, is_net.encode(person.to(x), keypoints), scenes, person)
 
     @torch.inference_mode()
     def render(self, source: EncodedSource, target_poses: list[Pose], noise: torch.Tensor | None = None) -> Rendered:
@@ -190,25 +229,29 @@ class ScaGan(SavedPipeline):
         image, edge = (x.expand(n, -1, -1, -1) for x in (source.image, source.edge))
         source_pose = self._keypoints(source.poses).expand(n, -1, -1)  # (N,18,3)
         target_pose = self._keypoints(target_poses)
+        pct_net: Any = self.pct_net
+        is_net: Any = self.is_net
         if self.learns_places:
-            places = self.pct_net(image.to(self.pct_net.dtype), source_pose, target_pose)
-            person = source.person.expand(n, -1, -1, -1)
-            layers = self.is_net.decode(source.style, image, person, target_pose, places)
+            places = pct_net(image.to(pct_net.dtype), source_pose, target_pose)
+            person: Any = source.person
+            layers = is_net.decode(source.style, image, person.expand_as(image), target_pose, places)
             rendered = Rendered(layers.image, 2 * torch.sigmoid(places.edge) - 1, layers.alpha, layers.person)
-            return rendered.checked(self.is_net.dtype)
+            return rendered.checked(is_net.dtype)
         pose_map = self.content.heatmaps(target_pose)  # (N,18,H,W)
         prior, aligned = self.content.transfer(image, edge, source_pose, target_pose)
 
-        if self.pct_net is None:
+        if pct_net is None:
             target_edge = self.content.merged(prior)
         else:
-            dtype = self.pct_net.dtype
-            target_edge = self.pct_net(edge.to(dtype), pose_map.to(dtype), prior.to(dtype))  # (N,E,H,W)
-        dtype = self.is_net.dtype
-        contents = [None if x is None else x.to(dtype) for x in (target_edge, pose_map, aligned, noise)]
-        return Rendered(self.is_net.decode(source.style, *contents), one_plane(target_edge)).checked(dtype)
+            dtype = pct_net.dtype
+            target_edge = pct_net(edge.to(dtype), pose_map.to(dtype), prior.to(dtype))  # (N,E,H,W)
+        dtype = is_net.dtype
+        contents: list[Any] = [None if x is None else x.to(dtype) for x in (target_edge, pose_map, aligned, noise)]
+        return Rendered(is_net.decode(source.style, *contents), one_plane(target_edge)).checked(dtype)
 
-    def _fit_source(self, image: Image.Image, pose, edge: Image.Image | None, classes, mask):
+    def _fit_source(
+        self, image: Image.Image, pose: PoseLike | None, edge: Picture | None, classes: Any, mask: Picture | None
+    ) -> tuple[Scene, Image.Image, Pose, torch.Tensor | None]:
         """Scene of one source; picture, pose and, if given, edges (1,E,H,W), brought to the model's size alike."""
         pose = Pose.detect(image) if pose is None else scaled(read_pose(pose, image.size), image.size)
         maps = content_maps(self.content.config.kind, image.size, edge, classes)
@@ -221,7 +264,8 @@ class ScaGan(SavedPipeline):
 
     def _inside(self, image: torch.Tensor, source_pose: torch.Tensor, scenes: Sequence[Scene]) -> torch.Tensor:
         """Where sources (S,3,H,W) show their person, 1 or 0 (S,1,H,W): as cut out, else as phase 1 says."""
-        inside = self.pct_net.silhouette(image.to(self.pct_net.dtype), source_pose).to(image)
+        pct_net: Any = self.pct_net
+        inside = pct_net.silhouette(image.to(pct_net.dtype), source_pose).to(image)
         for number, scene in enumerate(scenes):
             if scene.fitted_mask is not None:
                 inside[number, 0] = torch.from_numpy(np.asarray(scene.fitted_mask) > 127).to(inside)
@@ -234,7 +278,9 @@ class ScaGan(SavedPipeline):
     def _keypoints(self, poses: list[Pose]) -> torch.Tensor:
         return torch.from_numpy(np.stack([pose.keypoints for pose in poses])).to(self.device)
 
-    def _noise(self, noise, generator, n: int) -> torch.Tensor | None:
+    def _noise(
+        self, noise: torch.Tensor | None, generator: torch.Generator | list[torch.Generator] | None, n: int
+    ) -> torch.Tensor | None:
         if self.noise_size is None:
             if noise is not None:
                 raise ValueError("noise: this model starts from the pose and takes none; leave it out")
@@ -262,29 +308,3 @@ class ScaGan(SavedPipeline):
         """(width, height) of the pictures, as Pillow has it."""
         height, width = self.content.config.image_size
         return width, height
-
-
-def _check_components(pct_net: PCTNet | PlaceNet | None, is_net: ISNet | MendNet, content: Content):
-    if isinstance(pct_net, PlaceNet) != isinstance(is_net, MendNet):
-        raise ValueError(
-            f"ScaGan: PlaceNet and MendNet belong together, got {type(pct_net).__name__} and {type(is_net).__name__}"
-        )
-    if isinstance(is_net, MendNet):
-        sizes = {tuple(part.config.image_size) for part in (pct_net, is_net, content)}
-        if len(sizes) > 1 or content.config.kind != "edges":
-            raise ValueError(
-                f'ScaGan: nets of learned places take one image_size and kind="edges", got {sorted(sizes)} and '
-                f"kind={content.config.kind!r}"
-            )
-        return
-    pairs = {
-        "image_size": (tuple(is_net.config.image_size), tuple(content.config.image_size)),
-        "aligned_channels": (is_net.config.aligned_channels, 4 if content.config.alignment == "limbs" else 0),
-    }
-    if is_net.config.edge_channels:
-        pairs["edge_channels"] = (is_net.config.edge_channels, content.edge_channels)
-    if pct_net is not None:
-        pairs["prior_channels"] = (pct_net.config.prior_channels, content.prior_channels)
-    for name, (net, fed) in pairs.items():
-        if net != fed:
-            raise ValueError(f"ScaGan: the nets are configured for {name} {net}, the content gives {fed}")

@@ -9,27 +9,27 @@ import sys
 import threading
 from contextlib import contextmanager
 
-from . import animate, compare, convert, domain, evaluate, generate, people, prepare, verify
+from . import animate, compare, convert, demo, domain, evaluate, generate, people, prepare, train, verify
 
-COMMANDS = (generate, animate, convert, people, prepare, verify, evaluate, compare, domain)
+COMMANDS = (generate, animate, demo, convert, people, prepare, verify, train, evaluate, compare, domain)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        the exit status: 0, or 1 after one line on stderr where the input was bad (argparse exits with 2).
+        the exit status: 0, or 1 after one line on stderr where the input was bad (argparse exits with 2); a
+        training's own.
     """
     args = build_parser().parse_args(argv)
     try:
         with _ended_in_order():
-            args.run(args)
+            return args.run(args) or 0
     except (ValueError, OSError, ImportError) as error:  # ImportError: an extra is not installed
         print(f"scagan: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
 @contextmanager

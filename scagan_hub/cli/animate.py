@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .inputs import add_backdrop, add_model, add_source, load, read_source
+from .inputs import add_backdrop, add_model, add_source, check_backdrop, load, read_source
 
 
 def add(commands):
@@ -27,6 +27,7 @@ def _animate(args):
     from ..inputs import read_backdrop
 
     check_format(check_writable(args.output))
+    check_backdrop(args.backdrop)
     if not 0 < args.fps <= 120:
         raise ValueError(f"--fps: expected more than 0 and at most 120 pictures a second, got {args.fps:g}")
     image, source_pose = read_source(args.source, args.source_pose)

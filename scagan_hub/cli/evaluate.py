@@ -61,6 +61,10 @@ def _evaluate(args):
     protocol = find(args.protocol or "unpadded")
     if args.batch_size < 1:
         raise ValueError(f"--batch-size: expected at least 1, got {args.batch_size}")
+    if "PCKh-BlazePose" in args.extra:
+        from ..poses.blazepose import need_detector
+
+        need_detector()
     source = _folders(args, protocol) if args.generated else _made(args)
 
     from ..evaluation import page, report

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .inputs import add_backdrop, add_model, add_source, load, read_source, read_target
+from .inputs import add_backdrop, add_model, add_source, check_backdrop, load, read_source, read_target
 
 
 def add(commands):
@@ -20,6 +20,7 @@ def _generate(args):
     from ..inputs import read_backdrop
 
     _check_picture_format(check_writable(args.output))
+    check_backdrop(args.backdrop)
     image, source_pose = read_source(args.source, args.source_pose)
     target_pose, backdrop = read_target(args.pose), read_backdrop(args.backdrop)
     pipe, generator = load(args)

@@ -18,6 +18,15 @@ def add_backdrop(parser):
     )
 
 
+def check_backdrop(backdrop: str) -> None:
+    """The source's own backdrop is what is left of it without the person, who has to be found."""
+    from ..inputs import KEEP
+    from ..poses.blazepose import need_detector
+
+    if backdrop == KEEP:
+        need_detector()
+
+
 def add_model(parser):
     parser.add_argument("--model", default=DEMO_MODEL, help="folder or Hub id (default: the bundled weights)")
     parser.add_argument("--device", help="such as cpu, cuda, mps (default: cuda where there is one)")

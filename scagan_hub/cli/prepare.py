@@ -18,7 +18,9 @@ def add(commands):
 
 def _prepare(args):
     from ..data.prepare import prepare
+    from ..poses.blazepose import need_detector
 
+    need_detector()
     splits, dropped = prepare(args.photos, args.output, args.identities, args.test, args.seed, print)
     for split, views in splits.items():
         people, worn = {view.identity for view in views}, Counter(view.outfit for view in views)

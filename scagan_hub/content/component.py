@@ -7,10 +7,13 @@
 `Content` is a diffusers component: its settings are saved with the model, in content_config.json.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
+from PIL import Image
 
 from .alignment import backdrop, sample, sampling_map
 from .edges import CLASSES, blur, edge_tensor
@@ -42,17 +45,17 @@ class Content(SchedulerMixin, ConfigMixin):
     @register_to_config
     def __init__(
         self,
-        image_size=(256, 176),
-        heatmap_sigma=6.0,
-        edge_sigma=0.8,
-        edge_k=1.6,
-        edge_gamma=0.98,
-        edge_phi=200.0,
-        edge_epsilon=-0.1,
-        prior="patches",
-        prior_radius=20,
-        alignment="none",
-        kind="edges",
+        image_size: tuple[int, int] = (256, 176),
+        heatmap_sigma: float = 6.0,
+        edge_sigma: float = 0.8,
+        edge_k: float = 1.6,
+        edge_gamma: float = 0.98,
+        edge_phi: float = 200.0,
+        edge_epsilon: float = -0.1,
+        prior: str = "patches",
+        prior_radius: int = 20,
+        alignment: str = "none",
+        kind: str = "edges",
     ):
         if prior not in ("patches", "patches_release", "aligned"):
             raise ValueError(f'prior must be "patches", "patches_release" or "aligned", got {prior!r}')
@@ -62,14 +65,14 @@ class Content(SchedulerMixin, ConfigMixin):
             raise ValueError(f'kind must be "edges" or "parsing", got {kind!r}')
 
     @property
-    def edge_channels(self):
+    def edge_channels(self) -> int:
         return 1 if self.config.kind == "edges" else CLASSES
 
     @property
-    def prior_channels(self):
+    def prior_channels(self) -> int:
         return self.edge_channels * (1 if self.config.prior == "aligned" else JOINTS)
 
-    def edges(self, image):
+    def edges(self, image: torch.Tensor) -> torch.Tensor:
         """XDoG (Winnemöller 2011): difference of Gaussians, then a soft threshold.
 
         `u = G(sigma) - gamma G(k sigma)` of the grey image in [0, 255]; light where u >= epsilon, else
@@ -91,13 +94,13 @@ class Content(SchedulerMixin, ConfigMixin):
         light = 1 + torch.tanh(config.edge_phi * difference.clamp(max=0))  # 1 from the threshold on
         return (1 - 2 * light)[:, None].to(image.dtype)
 
-    def read(self, pictures):
+    def read(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
         """What a caller gives in place of `edges`, as these: one PIL picture of dark lines on light, or one a class
         that is light where the class is -> (1,E,H,W) in [-1, 1]."""
         maps = torch.cat([edge_tensor(picture) for picture in pictures], 1)
         return self.parsing(maps.argmin(1)) if self.config.kind == "parsing" else maps
 
-    def parsing(self, classes):
+    def parsing(self, classes: torch.Tensor) -> torch.Tensor:
         """Class maps (B,H,W) of integers 0..7 -> one-hot maps (B,8,H,W), -1 and 1, in place of `edges`.
 
         Raises:
@@ -111,7 +114,7 @@ class Content(SchedulerMixin, ConfigMixin):
             )
         return F.one_hot(classes.long(), CLASSES).permute(0, 3, 1, 2).float() * 2 - 1
 
-    def heatmaps(self, pose):
+    def heatmaps(self, pose: torch.Tensor) -> torch.Tensor:
         """A Gaussian a joint, 1 at the joint; a missing joint's channel is zero.
 
         Args:
@@ -125,7 +128,7 @@ class Content(SchedulerMixin, ConfigMixin):
         columns = self._bell(width, pose[..., 0]) * (pose[..., 2] > 0)[..., None]  # (B,18,W)
         return self._bell(height, pose[..., 1])[..., :, None] * columns[..., None, :]
 
-    def edge_prior(self, edge, source_pose, target_pose):
+    def edge_prior(self, edge: torch.Tensor, source_pose: torch.Tensor, target_pose: torch.Tensor) -> torch.Tensor:
         """The source's edges brought to the target's pose, in the configured form.
 
         Args:
@@ -139,21 +142,22 @@ class Content(SchedulerMixin, ConfigMixin):
         edge = self._check_image(edge, self.edge_channels, "edge")
         source_pose, target_pose = self._check_poses(edge, source_pose, target_pose)
         if self.config.prior == "aligned":
-            return _on_background(edge, *sampling_map(source_pose, target_pose, self.config.image_size), NO_EDGE)
+            position, mask = sampling_map(source_pose, target_pose, self.config.image_size)
+            return _on_background(edge, position, mask, NO_EDGE)
         maps = edge.flatten(0, 1)[:, None]  # (B E,1,H,W)
-        poses = (pose.repeat_interleave(self.edge_channels, 0) for pose in (source_pose, target_pose))
+        source, target = (pose.repeat_interleave(self.edge_channels, 0) for pose in (source_pose, target_pose))
         if self.config.prior == "patches_release":
-            prior = (release_prior(maps, *poses, self.config.prior_radius) - 0.5) / 0.5
+            prior = (release_prior(maps, source, target, self.config.prior_radius) - 0.5) / 0.5
         else:
-            prior = patch_prior(maps, *poses, self.config.prior_radius)
+            prior = patch_prior(maps, source, target, self.config.prior_radius)
         return prior.to(edge.dtype).view(len(edge), -1, *edge.shape[2:])
 
-    def merged(self, prior):
+    def merged(self, prior: torch.Tensor) -> torch.Tensor:
         """The plates of an edge prior as one map: (B,18 E,H,W) or (B,E,H,W) -> (B,E,H,W), the largest value of each
         pixel. It stands in for the predicted edges in a model without PCT-Net."""
         return prior.unflatten(1, (self.edge_channels, -1)).amax(2)
 
-    def align(self, source_image, source_pose, target_pose):
+    def align(self, source_image: torch.Tensor, source_pose: torch.Tensor, target_pose: torch.Tensor) -> torch.Tensor:
         """The source warped limb by limb to the target's pose (`alignment`).
 
         Args:
@@ -170,7 +174,13 @@ class Content(SchedulerMixin, ConfigMixin):
         warped = _on_background(source_image, position, mask, backdrop(source_image))
         return torch.cat([warped, mask[:, None].to(warped.dtype)], 1)
 
-    def transfer(self, source_image, source_edge, source_pose, target_pose):
+    def transfer(
+        self,
+        source_image: torch.Tensor,
+        source_edge: torch.Tensor,
+        source_pose: torch.Tensor,
+        target_pose: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """`edge_prior` and, with `alignment="limbs"`, `align` at the price of one.
 
         Returns:
@@ -190,11 +200,11 @@ class Content(SchedulerMixin, ConfigMixin):
         image, prior = _on_background(both, position, mask, background).split([3, self.edge_channels], 1)
         return prior, torch.cat([image, mask[:, None].to(image.dtype)], 1)
 
-    def _bell(self, length, centre):
+    def _bell(self, length: int, centre: torch.Tensor) -> torch.Tensor:
         distance = torch.arange(length, device=centre.device, dtype=centre.dtype) - centre[..., None]
         return torch.exp(distance.square() / (-2 * self.config.heatmap_sigma**2))
 
-    def _check_image(self, image, channels, name):
+    def _check_image(self, image: torch.Tensor, channels: int, name: str) -> torch.Tensor:
         expected = (channels, *self.config.image_size)
         if image.ndim != 4 or tuple(image.shape[1:]) != expected:
             raise ValueError(
@@ -203,12 +213,14 @@ class Content(SchedulerMixin, ConfigMixin):
             )
         return image
 
-    def _check_pose(self, pose, name):
+    def _check_pose(self, pose: torch.Tensor, name: str) -> torch.Tensor:
         if pose.ndim != 3 or tuple(pose.shape[1:]) != (JOINTS, 3):
             raise ValueError(f"{name}: expected (B, {JOINTS}, 3) x, y, confidence, got {tuple(pose.shape)}")
         return pose.float()
 
-    def _check_poses(self, image, source_pose, target_pose):
+    def _check_poses(
+        self, image: torch.Tensor, source_pose: torch.Tensor, target_pose: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         poses = self._check_pose(source_pose, "source_pose"), self._check_pose(target_pose, "target_pose")
         if not len(image) == len(poses[0]) == len(poses[1]):
             raise ValueError(
@@ -218,6 +230,8 @@ class Content(SchedulerMixin, ConfigMixin):
         return poses
 
 
-def _on_background(image, position, mask, background):
+def _on_background(
+    image: torch.Tensor, position: torch.Tensor, mask: torch.Tensor, background: torch.Tensor | float
+) -> torch.Tensor:
     warped = sample(image.float(), position).to(image.dtype)
     return torch.where(mask[:, None] > 0, warped, background)

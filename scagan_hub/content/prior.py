@@ -6,7 +6,7 @@ JOINTS = 18
 NO_EDGE = -1.0  # the edge maps' background, as the nets see it
 
 
-def patch_prior(edge, source_pose, target_pose, radius):
+def patch_prior(edge: torch.Tensor, source_pose: torch.Tensor, target_pose: torch.Tensor, radius: int) -> torch.Tensor:
     """Patches of the source's edges around its joints, at the target's joints: (B,18,H,W) in [-1, 1].
 
     Both windows are clipped at the borders together, so that a patch stays aligned on its joint.
@@ -21,7 +21,9 @@ def patch_prior(edge, source_pose, target_pose, radius):
     return _paste(edge, source, target, inside & present[:, :, None, None], NO_EDGE)
 
 
-def release_prior(edge, source_pose, target_pose, radius):
+def release_prior(
+    edge: torch.Tensor, source_pose: torch.Tensor, target_pose: torch.Tensor, radius: int
+) -> torch.Tensor:
     """The authors' form of `patch_prior`: (B,18,H,W) of bytes, inverted again, lines dark.
 
     The source window is clipped at the borders alone; the target window begins half its height and width
@@ -47,13 +49,17 @@ def release_prior(edge, source_pose, target_pose, radius):
     return 255 - _paste(edge, source_start + crop, target_start + window, inside, 1.0)
 
 
-def _joint_pixels(source_pose, target_pose):
+def _joint_pixels(
+    source_pose: torch.Tensor, target_pose: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The pixels (B,18,2) at which the heatmaps of both poses peak, and the joints (B,18) present in both."""
     source, target = (torch.ceil(pose[..., :2] - 0.5).long() for pose in (source_pose, target_pose))
     return source, target, (source_pose[..., 2] > 0) & (target_pose[..., 2] > 0)
 
 
-def _paste(edge, source, target, inside, background):
+def _paste(
+    edge: torch.Tensor, source: torch.Tensor, target: torch.Tensor, inside: torch.Tensor, background: float
+) -> torch.Tensor:
     """Copies edge (B,1,H,W) at pixels `source` to pixels `target` (B,18,h,w,2) of a canvas (B,18,H,W)."""
     batch, _, height, width = edge.shape
     plate = torch.arange(batch * JOINTS, device=edge.device).view(batch, JOINTS, 1, 1)

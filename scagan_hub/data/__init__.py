@@ -6,6 +6,13 @@ what is wrong with a folder, `prepare` makes one of photos.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .images import PARSING
+    from .loader import pair_loader
+    from .pairs import PosePairs
+    from .sampler import Draw, PairSampler
 
 _LAZY = {"PosePairs": ".pairs", "PARSING": ".images", "pair_loader": ".loader"}
 _LAZY |= {"Draw": ".sampler", "PairSampler": ".sampler"}

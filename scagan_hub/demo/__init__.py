@@ -7,8 +7,13 @@ transfer.py, compare.py, animate.py, figures.py    a tab each
 advice.py                           lines that help
 gate.py, queueing.py, served.py, server.py         what a public server needs
 models.py, page.py                  the models, and the page
+command.py                          starts it
 """
 
-from .page import LAUNCH, build_demo
+from ..files.extras import need
+
+need("gradio", "the demo")
+
+from .page import LAUNCH, build_demo  # noqa: E402  (nothing of it can be imported without)
 
 __all__ = ["LAUNCH", "build_demo"]

@@ -6,6 +6,15 @@
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .comparison import compare
+    from .distributions import frechet_distance, inception_score
+    from .keypoints import pckh
+    from .metrics import l1, psnr, ssim
+    from .protocols import PROTOCOLS, published
+    from .run import evaluate
 
 _LAZY = {
     "PROTOCOLS": ".protocols",

@@ -4,13 +4,19 @@
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .loading import load_features
+    from .lpips import Lpips
+    from .vgg import VGG
 
 _LAZY = {"VGG": ".vgg", "Lpips": ".lpips", "load_features": ".loading"}
 
 __all__ = ["VGG", "Lpips", "load_features"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     """Import it at its first use: `weights` alone needs no torch."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

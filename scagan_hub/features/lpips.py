@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..files.extras import need
 from .vgg import VGG
 from .weights import fill, locate, read_state
 
@@ -124,6 +125,7 @@ def _unit(features: torch.Tensor) -> torch.Tensor:
 
 def _learned(net: str) -> dict[str, torch.Tensor]:
     """The weights of the features, which torchvision's files lack, as torchmetrics has them."""
+    need("torchmetrics", "LPIPS of torchvision's files")
     from torchmetrics.functional.image import lpips as reference
 
     state = read_state(Path(reference.__file__).parent / "lpips_models" / f"{net}.pth")

@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any, Self
 
 from diffusers import DiffusionPipeline, ModelMixin
 
@@ -36,7 +37,7 @@ class SavedPipeline(DiffusionPipeline):
         self.domain: Domain | None = None
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path, **kwargs):
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any) -> Self:
         """Load a model from a folder or from the Hub, strictly.
 
         Args:

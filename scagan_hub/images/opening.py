@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
+from typing import IO, TypeAlias
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -23,8 +24,11 @@ _TURNS = {  # by EXIF's orientation
     8: Image.Transpose.ROTATE_90,
 }
 
+Picture: TypeAlias = Image.Image | str | os.PathLike[str] | IO[bytes]
+"""What `open_image` takes."""
 
-def open_image(source) -> Image.Image:
+
+def open_image(source: Picture) -> Image.Image:
     """A picture as RGB, upright, on white where it is transparent.
 
     Args:

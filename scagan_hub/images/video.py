@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..files.extras import need
+
 FORMATS = (".mp4", ".gif", ".webp")
 
 
@@ -14,10 +16,13 @@ def check_format(path) -> Path:
 
     Raises:
         ValueError: another suffix than those of `FORMATS`.
+        ImportError: an .mp4 without the extra `video`.
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"{path}: expected a name that ends in {', '.join(FORMATS)}, got {path.suffix!r}")
+    if path.suffix.lower() == ".mp4":
+        need("av", "an .mp4", "write a .gif")
     return path
 
 
@@ -46,11 +51,9 @@ def write_animation(pictures: Sequence[Image.Image], path, fps: float = 12):
 
 
 def _write_mp4(pictures: Sequence[Image.Image], path: Path, fps: float):
-    try:
-        import av
-    except ImportError as error:
-        raise ImportError("an .mp4 needs PyAV: pip install 'scagan-hub[video]', or write a .gif") from error
     from fractions import Fraction
+
+    import av
 
     width, height = (length // 2 * 2 for length in pictures[0].size)  # yuv420p halves both
     with av.open(str(path), "w") as container:

@@ -8,6 +8,9 @@ convolutions make of a run depends only on the distance to its ends: n cells at 
 copies rows and columns back out: the same function, 40 x 30 cells of work in place of 256 x 176.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -36,7 +39,7 @@ def modulate(normed: torch.Tensor, gamma: torch.Tensor, beta: torch.Tensor) -> t
     return F.leaky_relu(torch.addcmul(beta, normed, gamma), LEAK, inplace=True)
 
 
-def recomputed(function, *inputs: torch.Tensor) -> torch.Tensor:
+def recomputed(function: Callable[..., torch.Tensor], *inputs: torch.Tensor) -> torch.Tensor:
     """`function(*inputs)`, of which nothing is kept for the backward pass, which computes it once more.
 
     For what takes much memory and little time. A modulation's second convolution, which takes most of its time, is
@@ -58,7 +61,8 @@ def kept_cells(length: int, cells: int, reach: int) -> tuple[list[int], list[int
     """
     longest = 2 * reach + 1
     run_of = [position * cells // length for position in range(length)]
-    source, back = [], []
+    source: list[int] = []
+    back: list[int] = []
     for cell in sorted(set(run_of)):
         size = run_of.count(cell)
         kept, first = min(size, longest), len(source)
@@ -75,7 +79,7 @@ class _Pick(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x, rows, columns):
+    def forward(ctx: Any, x: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(rows, columns)
         ctx.size = x.shape[2:]
         if layout_of(x) == torch.contiguous_format:
@@ -85,7 +89,7 @@ class _Pick(torch.autograd.Function):
         return cells.index_select(1, index).unflatten(1, (len(rows), len(columns))).permute(0, 3, 1, 2)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         rows, columns = (
             F.one_hot(index, count).to(grad.dtype).T for index, count in zip(ctx.saved_tensors, ctx.size, strict=True)
         )
@@ -114,7 +118,10 @@ class Modulation(nn.Module):
 class StyleModulation(Modulation):
     """`Modulation` by a source that is enlarged (nearest) to `size` first, in the shrunk form (see the module)."""
 
-    def __init__(self, source_channels: int, channels: int, hidden: int, cells, size):
+    rows_back: torch.Tensor
+    columns_back: torch.Tensor
+
+    def __init__(self, source_channels: int, channels: int, hidden: int, cells: tuple[int, int], size: tuple[int, int]):
         super().__init__(source_channels, channels, hidden)
         for axis, length, count in zip(("rows", "columns"), size, cells, strict=True):
             first, first_back = kept_cells(length, count, reach=1)
@@ -141,7 +148,16 @@ class StyleModulation(Modulation):
 class ContentStylePath(nn.Module):
     """One path of the DeBlk: W by style, conv; W by its content, conv; W by its content, conv."""
 
-    def __init__(self, channels_in, channels_out, content_channels, style_channels, hidden, cells, size):
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        content_channels: int,
+        style_channels: int,
+        hidden: int,
+        cells: tuple[int, int],
+        size: tuple[int, int],
+    ):
         super().__init__()
         middle = min(channels_in, channels_out)
         self.style = StyleModulation(style_channels, channels_in, hidden, cells, size)
@@ -151,7 +167,7 @@ class ContentStylePath(nn.Module):
         self.conv_middle = nn.Conv2d(middle, middle, 3, padding=1)
         self.conv_out = nn.Conv2d(middle, channels_out, 3, padding=1)
 
-    def forward(self, normed: torch.Tensor, style_modulation: torch.Tensor, content: torch.Tensor):
+    def forward(self, normed: torch.Tensor, style_modulation: torch.Tensor, content: torch.Tensor) -> torch.Tensor:
         f = self.conv_in(recomputed(self._by_style, normed, style_modulation))
         f = self.conv_middle(recomputed(self._by_content, f, recomputed(self.content_0, content)))
         return self.conv_out(recomputed(self._by_content, f, recomputed(self.content_1, content)))
@@ -169,7 +185,17 @@ class ContentStyleBlock(nn.Module):
     Without edge channels only the pose's path is left (the ablation "w/o content branch").
     """
 
-    def __init__(self, channels_in, channels_out, edge_channels, pose_channels, style_channels, hidden, cells, size):
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        edge_channels: int,
+        pose_channels: int,
+        style_channels: int,
+        hidden: int,
+        cells: tuple[int, int],
+        size: tuple[int, int],
+    ):
         super().__init__()
         contents = {"edge": edge_channels, "pose": pose_channels}
         self.paths = nn.ModuleDict(
@@ -182,9 +208,11 @@ class ContentStyleBlock(nn.Module):
 
     def style_modulations(self, style: torch.Tensor) -> list[torch.Tensor]:
         """What depends on the source alone, one tensor a path."""
-        return [path.style(style) for path in self.paths.values()]
+        return [path.style(style) for path in self.paths.values()]  # type: ignore[operator]  # a ModuleDict tells no class
 
-    def forward(self, f, style_modulations: list[torch.Tensor], edge: torch.Tensor, pose: torch.Tensor):
+    def forward(
+        self, f: torch.Tensor, style_modulations: list[torch.Tensor], edge: torch.Tensor | None, pose: torch.Tensor
+    ) -> torch.Tensor:
         """f (B,C_in,H,W), edge (B,E,H,W), pose (B,18,H,W) -> (B,C_out,H,W)."""
         normed = standardise(f)
         contents = {"edge": edge, "pose": pose}
@@ -198,7 +226,17 @@ class ContentStyleBlock(nn.Module):
 class SpadeResidualBlock(nn.Module):
     """The ablation "SPADE ResBlk": a residual SPADE block conditioned on cat(style, edges, pose)."""
 
-    def __init__(self, channels_in, channels_out, edge_channels, pose_channels, style_channels, hidden, cells, size):
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        edge_channels: int,
+        pose_channels: int,
+        style_channels: int,
+        hidden: int,
+        cells: tuple[int, int],
+        size: tuple[int, int],
+    ):
         super().__init__()
         middle = min(channels_in, channels_out)
         source = style_channels + edge_channels + pose_channels
@@ -214,7 +252,9 @@ class SpadeResidualBlock(nn.Module):
     def style_modulations(self, style: torch.Tensor) -> list[torch.Tensor]:
         return [style]
 
-    def forward(self, f, style_modulations: list[torch.Tensor], edge: torch.Tensor, pose: torch.Tensor):
+    def forward(
+        self, f: torch.Tensor, style_modulations: list[torch.Tensor], edge: torch.Tensor | None, pose: torch.Tensor
+    ) -> torch.Tensor:
         style = F.interpolate(style_modulations[0], size=f.shape[2:], mode="nearest").expand(len(f), -1, -1, -1)
         source = torch.cat([part for part in (style, edge, pose) if part is not None], dim=1)
         normed = standardise(f)

@@ -4,6 +4,8 @@ The style encoder turns the source image into an 8-row map; the decoder starts f
 noise) and grows by Content-Style blocks, x2 between them, to the size of the picture.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
@@ -25,7 +27,12 @@ class StyleBlock(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int, norm: str):
         super().__init__()
         middle = max(channels_in, channels_out)
-        first = {"kernel_size": kernel, "stride": stride, "padding": kernel // 2, "padding_mode": "reflect"}
+        first: dict[str, Any] = {
+            "kernel_size": kernel,
+            "stride": stride,
+            "padding": kernel // 2,
+            "padding_mode": "reflect",
+        }
         self.shortcut = nn.Conv2d(channels_in, channels_out, **first)
         self.conv_0 = nn.Conv2d(channels_in, middle, **first)
         self.conv_1 = nn.Conv2d(middle, channels_out, 3, padding=1, padding_mode="reflect")
@@ -83,6 +90,7 @@ class ISNet(ModelMixin, ConfigMixin):
             self.encoder.append(StyleBlock(channels_in, channels_out, 3, 2, encoder_norm))
 
         style, cells = encoder[-1], self.sizes[0]
+        self.first: nn.Linear | nn.Conv2d
         if start == "noise":
             self.first = nn.Linear(noise_size, style * cells[0] * cells[1])
         else:
@@ -111,9 +119,16 @@ class ISNet(ModelMixin, ConfigMixin):
 
     def style_modulations(self, style: torch.Tensor) -> list[list[torch.Tensor]]:
         """All that the decoder needs of the source; worth keeping when one person gets many poses."""
-        return [block.style_modulations(style) for block in self.blocks]
+        return [block.style_modulations(style) for block in self.blocks]  # type: ignore[operator]  # a ModuleList
 
-    def decode(self, style_modulations, target_edge, pose_map, aligned=None, noise=None) -> torch.Tensor:
+    def decode(
+        self,
+        style_modulations: list[list[torch.Tensor]],
+        target_edge: torch.Tensor | None,
+        pose_map: torch.Tensor,
+        aligned: torch.Tensor | None = None,
+        noise: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """The picture from `style_modulations(encode(source_image))`; other arguments as in `forward`.
 
         Modulations of one source may meet a batch of poses.
@@ -129,7 +144,7 @@ class ISNet(ModelMixin, ConfigMixin):
             f = block(f, modulations, self._resize(edge, size), self._resize(pose, size))
         return self._render(F.leaky_relu(f, LEAK), aligned)
 
-    def compile(self, **options) -> None:
+    def compile(self, **options: Any) -> None:
         """Compiles `encode`, `style_modulations` and `decode`; options as for `torch.compile`."""
         for name in ("encode", "style_modulations", "decode"):
             setattr(self, name, torch.compile(getattr(self, name), **options))
@@ -157,25 +172,25 @@ class ISNet(ModelMixin, ConfigMixin):
         modulations = self.style_modulations(self.encode(source_image))
         return self.decode(modulations, target_edge, pose_map, aligned, noise)
 
-    def _check(self, name: str, x: torch.Tensor | None, channels: int) -> None:
+    def _check(self, name: str, x: torch.Tensor | None, channels: int) -> torch.Tensor:
         expected = (channels, *self.config.image_size)
         if x is None or tuple(x.shape[1:]) != expected:
             got = "None" if x is None else tuple(x.shape)
             raise ValueError(f"ISNet expects {name} of shape (B, {', '.join(map(str, expected))}), got {got}")
+        return x
 
-    def _edge_content(self, target_edge, aligned) -> torch.Tensor | None:
-        contents = []
+    def _edge_content(self, target_edge: torch.Tensor | None, aligned: torch.Tensor | None) -> torch.Tensor | None:
+        contents: list[torch.Tensor] = []
         if self.config.edge_channels:
-            self._check("target_edge", target_edge, self.config.edge_channels)
-            contents.append(target_edge)
+            contents.append(self._check("target_edge", target_edge, self.config.edge_channels))
         if self.config.aligned_channels:
-            self._check("aligned", aligned, self.config.aligned_channels)
-            contents.append(aligned.to(target_edge.dtype) if contents else aligned)
+            aligned = self._check("aligned", aligned, self.config.aligned_channels)
+            contents.append(aligned.to(contents[0].dtype) if contents else aligned)
         if not contents:
             return None
         return F.pixel_unshuffle(torch.cat(contents, dim=1), self.config.patch_size)
 
-    def _resize(self, content: torch.Tensor | None, size) -> torch.Tensor | None:
+    def _resize(self, content: torch.Tensor | None, size: tuple[int, int]) -> torch.Tensor | None:
         if content is None or content.shape[2:] == size:
             return content
         return F.interpolate(content, size=size, mode=self.config.content_resize)
@@ -195,7 +210,7 @@ class ISNet(ModelMixin, ConfigMixin):
         flow = MAX_FLOW * torch.tanh(self.flow_out(f)).float()  # (B,2,H,W) / patch, of the picture's height
         mask = torch.sigmoid(out[:, 3:])
         self.flow = flow if self.training else None  # for the objective
-        moved = sample_with_flow(aligned[:, :3].float(), flow)
+        moved = sample_with_flow(aligned[:, :3].float(), flow)  # type: ignore[index]  # `blend` has it
         return torch.lerp(painted, moved.to(painted.dtype), mask)
 
 

@@ -65,7 +65,9 @@ class StyleLookup(nn.Module):
         self.value = nn.Linear(channels + 3, channels)
         self.out = nn.Linear(channels, channels)
 
-    def memory(self, source: torch.Tensor, parts: torch.Tensor, colours: torch.Tensor):
+    def memory(
+        self, source: torch.Tensor, parts: torch.Tensor, colours: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys and values (B,heads,n,d) of the source's features (B,C,h,w), its pose's `_parts` (B,30,h,w) and its
         colours (B,3,h,w)."""
         source = self.norm_source(_tokens(source))
@@ -73,7 +75,9 @@ class StyleLookup(nn.Module):
         value = self.value(torch.cat([source, _tokens(colours)], 2))
         return self._split(key), self._split(value)
 
-    def forward(self, target: torch.Tensor, parts: torch.Tensor, memory) -> torch.Tensor:
+    def forward(
+        self, target: torch.Tensor, parts: torch.Tensor, memory: tuple[torch.Tensor, torch.Tensor]
+    ) -> torch.Tensor:
         """(B,C,h,w): the style for every place of target (B,C,h,w)."""
         tokens = self.norm_target(_tokens(target))
         query = self._split(self.query(torch.cat([tokens, _tokens(parts)], 2)))
@@ -131,7 +135,7 @@ class MendNet(ModelMixin, ConfigMixin):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def encode(self, person_image: torch.Tensor, source_pose: torch.Tensor):
+    def encode(self, person_image: torch.Tensor, source_pose: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What depends on the source alone: keys and values of its style.
 
         Args:
@@ -145,7 +149,14 @@ class MendNet(ModelMixin, ConfigMixin):
         colours = F.avg_pool2d(person_image, CELL, ceil_mode=True, count_include_pad=False)
         return self.lookup.memory(x, parts, colours.to(x.dtype))
 
-    def decode(self, memory, source_image, person_image, target_pose, places: Places) -> "Layers":
+    def decode(
+        self,
+        memory: tuple[torch.Tensor, torch.Tensor],
+        source_image: torch.Tensor,
+        person_image: torch.Tensor,
+        target_pose: torch.Tensor,
+        places: Places,
+    ) -> "Layers":
         """The picture.
 
         Args:
@@ -183,7 +194,14 @@ class MendNet(ModelMixin, ConfigMixin):
         masks = torch.sigmoid(masks + STEP * fine[:, 3:])
         return Layers(moved, painted + fine[:, :3], behind, masks[:, :1], masks[:, 1:])
 
-    def forward(self, source_image, inside, source_pose, target_pose, places: Places) -> "Layers":
+    def forward(
+        self,
+        source_image: torch.Tensor,
+        inside: torch.Tensor,
+        source_pose: torch.Tensor,
+        target_pose: torch.Tensor,
+        places: Places,
+    ) -> "Layers":
         """`encode` and `decode`; inside (B,1,H,W): 1 where the source shows its person, else 0."""
         person_image = carried_on(source_image, inside)
         memory = self.encode(person_image, source_pose)
@@ -193,7 +211,9 @@ class MendNet(ModelMixin, ConfigMixin):
 class Layers:
     """What a picture is put together of: copied, painted, behind (B,3,H,W) in [-1, 1]; keep, alpha (B,1,H,W)."""
 
-    def __init__(self, copied, painted, behind, keep, alpha):
+    def __init__(
+        self, copied: torch.Tensor, painted: torch.Tensor, behind: torch.Tensor, keep: torch.Tensor, alpha: torch.Tensor
+    ):
         self.copied, self.painted, self.behind, self.keep, self.alpha = copied, painted, behind, keep, alpha
 
     @property
@@ -207,7 +227,7 @@ class Layers:
         return torch.lerp(self.behind, self.person, self.alpha)
 
 
-def _parts(pose: torch.Tensor, size, step: int) -> torch.Tensor:
+def _parts(pose: torch.Tensor, size: tuple[int, int], step: int) -> torch.Tensor:
     """Where in the boxes of its own ten parts each place lies, and which of them it belongs to: (B,30,h,w)."""
     place, distance, _ = part_maps(pose, pose, size, step)
     return torch.cat([(place / 2).flatten(1, 2), torch.softmax(-4 * distance, 1)], 1)

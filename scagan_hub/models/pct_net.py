@@ -4,6 +4,8 @@ Source edges, target pose and the edge prior (which carries the source pose) go 
 and become the content of IS-Net.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
@@ -64,7 +66,7 @@ class PCTNet(ModelMixin, ConfigMixin):
         self.down_1 = nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1, bias=False)
         self.down_norm_1 = nn.BatchNorm2d(4 * width)
         self.blocks = nn.Sequential(*(ResidualBlock(4 * width) for _ in range(residual_blocks)))
-        transposed = {"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1, "bias": False}
+        transposed: dict[str, Any] = {"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1, "bias": False}
         self.up_0 = nn.ConvTranspose2d(4 * width, 2 * width, **transposed)
         self.up_norm_0 = nn.BatchNorm2d(2 * width)
         self.up_1 = nn.ConvTranspose2d(2 * width, width, **transposed)

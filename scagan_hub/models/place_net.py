@@ -60,7 +60,13 @@ class HeadNet(nn.Module):
         line = torch.linspace(-REACH, REACH, WINDOW)
         self.register_buffer("grid", torch.stack(torch.meshgrid(line, line, indexing="ij")), persistent=False)
 
-    def forward(self, source_image, source_pose, target_pose, frames):
+    def forward(
+        self,
+        source_image: torch.Tensor,
+        source_pose: torch.Tensor,
+        target_pose: torch.Tensor,
+        frames: list[torch.Tensor],
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """source_image (B,3,H,W) in [-1, 1], poses (B,18,3), frames: of the source's and the target's head (B,2,3)
         -> box coordinates in the source (B,2,48,48); logits of shown and of person (B,1,48,48)."""
         grid = self.grid.to(source_pose).expand(len(source_image), -1, -1, -1)
@@ -140,7 +146,13 @@ class PlaceNet(ModelMixin, ConfigMixin):
         position = torch.minimum(position.clamp(min=-FAR_OUTSIDE), limits + FAR_OUTSIDE)
         return Places(position, out[:, 2:3], out[:, 3:4], edge)
 
-    def joined(self, body: Places, head: tuple, frames: list[torch.Tensor], both: torch.Tensor) -> Places:
+    def joined(
+        self,
+        body: Places,
+        head: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+        frames: list[torch.Tensor],
+        both: torch.Tensor,
+    ) -> Places:
         """The places of the whole picture, those of the head's window softly among them, where both poses have a head.
 
         Args:
@@ -161,7 +173,9 @@ class PlaceNet(ModelMixin, ConfigMixin):
         return Places(*torch.lerp(whole, of_head, share).split([2, 1, 1], 1), body.edge)
 
 
-def head_frames(source_pose, target_pose, height):
+def head_frames(
+    source_pose: torch.Tensor, target_pose: torch.Tensor, height: int
+) -> tuple[list[torch.Tensor], torch.Tensor]:
     """Frames (B,2,3) of the source's and the target's head; whether there are both (B,)."""
     frames, there = zip(*(part_frames(pose, height) for pose in (source_pose, target_pose)), strict=True)
     return [frame[:, HEAD_PART] for frame in frames], (there[0] & there[1])[:, HEAD_PART]

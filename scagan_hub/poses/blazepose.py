@@ -18,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from ..files.extras import need
+
 WEIGHTS = Path(__file__).parents[1] / "assets" / "blazepose"
 
 DETECTOR_SIDE, LANDMARK_SIDE, HEATMAP_SIDE = 224, 256, 64
@@ -227,15 +229,21 @@ def _run(name: str, picture: np.ndarray) -> list[np.ndarray]:
         return [net.get_tensor(output["index"])[0] for output in net.get_output_details()]
 
 
+def need_detector() -> None:
+    """Refuse to begin what will look for a person.
+
+    Raises:
+        ImportError: LiteRT is not installed.
+    """
+    otherwise = "give the pose as JSON and the source_mask"
+    need("ai_edge_litert.interpreter", "finding a person in a photo", otherwise)
+
+
 @cache
 def _interpreter(name: str):
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
-        raise ImportError(
-            "finding a person in a photo needs LiteRT, which is not installed: "
-            'pip install "scagan-hub[detect]", or give the pose as JSON and the source_mask'
-        ) from error
+    need_detector()
+    from ai_edge_litert.interpreter import Interpreter
+
     with _quiet_stderr():
         net = Interpreter(model_path=str(WEIGHTS / name), num_threads=min(4, os.cpu_count() or 1))
         net.allocate_tensors()

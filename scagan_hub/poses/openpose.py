@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ _FROM_BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18) 
 _MEND = "give OpenPose's JSON (COCO-18 or BODY_25), Pose.to_dict's, or a list of 18 [x, y, confidence]"
 
 
-def read_openpose(source, size=None) -> tuple[np.ndarray | list, tuple[int, int]]:
+def read_openpose(source: Any, size: tuple[int, int] | None = None) -> tuple[Any, tuple[int, int]]:
     """Keypoints (18 rows of x, y, confidence) and (width, height) of the picture from JSON in any known form.
 
     Args:

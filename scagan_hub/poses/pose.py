@@ -7,15 +7,20 @@ needs numpy and Pillow only; torch is loaded by `Pose.heatmaps`, LiteRT by `Pose
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from ..images.opening import open_image
+from ..images.opening import Picture, open_image
 from . import skeleton
 from .blazepose import find_people
 from .openpose import numbers, outline, parse_json, read_openpose
+
+if TYPE_CHECKING:
+    import torch
 
 MAX_PIXELS = 100_000_000  # of the picture that a pose belongs to: a pose from a stranger's file must not fill memory
 MAX_COORDINATE = 1e6
@@ -33,6 +38,16 @@ class Pose:
 
     Raises:
         ValueError: wrong shape, values that are not finite numbers, no joint present, or an impossible size.
+
+    Example:
+        >>> from scagan_hub import Pose, gallery
+        >>> pose = gallery.pose("person14-view1")
+        >>> pose
+        Pose(16 of 18 joints, size=(176, 256))
+        >>> pose.resize((352, 512)).size
+        (352, 512)
+        >>> Pose.from_dict(pose.to_dict()) == pose
+        True
     """
 
     keypoints: np.ndarray
@@ -41,11 +56,11 @@ class Pose:
     JOINTS = skeleton.JOINTS
     LIMBS = skeleton.LIMBS
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "size", _checked_size(self.size))
         object.__setattr__(self, "keypoints", _checked_keypoints(self.keypoints))
 
-    def __eq__(self, other) -> bool:
+    def __eq__(self, other: object) -> bool:
         if not isinstance(other, Pose):
             return NotImplemented
         return self.size == other.size and np.array_equal(self.keypoints, other.keypoints)
@@ -74,25 +89,27 @@ class Pose:
     # Formats
 
     @classmethod
-    def from_annotation(cls, keypoints_y, keypoints_x, size=(176, 256)) -> Pose:
+    def from_annotation(
+        cls, keypoints_y: Sequence[float] | str, keypoints_x: Sequence[float] | str, size: tuple[int, int] = (176, 256)
+    ) -> Pose:
         """Pose from a line of the data set's annotations.
 
         Args:
             keypoints_y, keypoints_x: 18 numbers each, or the JSON text of them; -1 (either one) = missing.
             size: (width, height) of the picture.
         """
-        columns = {"keypoints_y": keypoints_y, "keypoints_x": keypoints_x}
-        for name, values in columns.items():
-            values = parse_json(values, name) if isinstance(values, str) else values
-            columns[name] = numbers(values, name)
-            if columns[name].shape != (18,):
-                raise ValueError(f"{name}: expected 18 numbers, -1 = missing, got shape {columns[name].shape}")
-        y, x = columns.values()
+        columns = []
+        for name, values in {"keypoints_y": keypoints_y, "keypoints_x": keypoints_x}.items():
+            column = numbers(parse_json(values, name) if isinstance(values, str) else values, name)
+            if column.shape != (18,):
+                raise ValueError(f"{name}: expected 18 numbers, -1 = missing, got shape {column.shape}")
+            columns.append(column)
+        y, x = columns
         missing = (x < 0) | (y < 0)
         return cls(np.stack([x, y, ~missing], 1), size)
 
     @classmethod
-    def from_openpose(cls, json_or_path, size=None) -> Pose:
+    def from_openpose(cls, json_or_path: Any, size: tuple[int, int] | None = None) -> Pose:
         """Pose from OpenPose's JSON, from `to_dict`'s, or from a bare list of 18 [x, y, confidence].
 
         Args:
@@ -107,7 +124,7 @@ class Pose:
         return cls(*read_openpose(json_or_path, size))
 
     @classmethod
-    def detect(cls, image) -> Pose:
+    def detect(cls, image: Picture) -> Pose:
         """Pose of the largest person in a picture (all that `open_image` takes), in that picture's pixels.
 
         Raises:
@@ -122,12 +139,12 @@ class Pose:
             )
         return max(people, key=lambda pose: pose.body_size)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The pose as plain lists and numbers, for JSON; `from_dict` gives the same pose back."""
         return {"keypoints": self.keypoints.tolist(), "size": list(self.size)}
 
     @classmethod
-    def from_dict(cls, values: dict) -> Pose:
+    def from_dict(cls, values: dict[str, Any]) -> Pose:
         """Pose from what `to_dict` returned."""
         if not isinstance(values, dict) or not {"keypoints", "size"} <= values.keys():
             raise ValueError(f"pose: expected 'keypoints' and 'size' as in Pose.to_dict, got {outline(values)}")
@@ -135,12 +152,12 @@ class Pose:
 
     # Geometry
 
-    def resize(self, size) -> Pose:
+    def resize(self, size: tuple[int, int]) -> Pose:
         """The same pose in a picture scaled to `size` = (width, height)."""
         width, height = _checked_size(size)
         return self.transform((width / self.size[0], height / self.size[1]), (0, 0), (width, height))
 
-    def transform(self, scale, shift, size) -> Pose:
+    def transform(self, scale: tuple[float, float], shift: Any, size: tuple[int, int]) -> Pose:
         """The pose at `points * scale + shift`, each a pair for x and y, in a picture of `size`."""
         return Pose(np.concatenate([self.points * scale + shift, self.keypoints[:, 2:]], 1), size)
 
@@ -155,7 +172,8 @@ class Pose:
         Raises:
             ValueError: no joint lies inside.
         """
-        inside = ((self.points >= 0) & (self.points <= np.array(self.size) - 1)).all(1)
+        within = (self.points >= 0) & (self.points <= np.array(self.size) - 1)  # (18, 2)
+        inside = within[:, 0] & within[:, 1]
         if not (inside & self.present).any():
             raise ValueError(f"pose: expected joints in {self.size[0]} x {self.size[1]} pixels, got none there")
         return Pose(np.where(inside[:, None], self.keypoints, 0), self.size)
@@ -183,12 +201,12 @@ class Pose:
 
     # What people and nets look at
 
-    def draw(self, size=None) -> Image.Image:
+    def draw(self, size: tuple[int, int] | None = None) -> Image.Image:
         """The skeleton in OpenPose's colours on black: an RGB picture of `size` (default: the pose's own)."""
         pose = self if size is None else self.resize(size)
         return Image.fromarray(skeleton.draw_skeleton(pose.points, pose.present, pose.size))
 
-    def heatmaps(self, sigma: float = 6.0):
+    def heatmaps(self, sigma: float = 6.0) -> torch.Tensor:
         """(18, height, width) float32 in [0, 1]: a Gaussian of `sigma` pixels at every joint, not cut off.
 
         A missing joint's channel is zero.
@@ -204,7 +222,7 @@ class Pose:
         return (rows * (confidence > 0))[:, :, None] * columns[:, None, :]
 
 
-def _checked_size(size) -> tuple[int, int]:
+def _checked_size(size: Any) -> tuple[int, int]:
     try:
         width, height = (operator.index(side) for side in size)
     except (TypeError, ValueError):
@@ -214,7 +232,7 @@ def _checked_size(size) -> tuple[int, int]:
     return width, height
 
 
-def _checked_keypoints(values) -> np.ndarray:
+def _checked_keypoints(values: Any) -> np.ndarray:
     """(18, 3) float32, read-only, missing joints all zero."""
     keypoints = numbers(values, "keypoints")
     if keypoints.shape != (18, 3):

@@ -10,18 +10,18 @@ from pathlib import Path
 from .command import parse
 
 
-def main(program: str = "scagan_hub.training") -> int:
-    """A run as `sys.argv` asks for it; `program` is its name in what it says. Returns the exit status."""
+def main(program: str = "scagan_hub.training", argv: list[str] | None = None) -> int:
+    """A run as `argv` asks for it, or `sys.argv`; `program` is its name in what it says. Returns the exit status."""
     parent = launcher()
     try:
-        config = parse(sys.argv[1:], __doc__, program)
+        config = parse(sys.argv[1:] if argv is None else argv, __doc__, program)
         if config.dry_run:
             return dry_run(config)
         from .data import notes
         from .loop import Stopped, Trainer
 
         trainer = Trainer(config, parent)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:  # ImportError: an extra is not installed
         one_of_a_machine = os.environ.get("LOCAL_RANK", "0") == "0"  # all of them have the same to say
         return fail(program, error, speaks=one_of_a_machine)
     for line in [f"learning rates: {config.schedule}", *notes(config, trainer.train_set)]:

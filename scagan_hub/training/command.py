@@ -9,6 +9,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Literal, get_args, get_origin, get_type_hints
 
+from ..files.extras import need
 from .config import VARIANTS, TrainConfig, has_pct_net
 from .recipes import by_recipe
 
@@ -21,7 +22,9 @@ def parse(arguments: Sequence[str], description: str, program: str | None = None
     Raises:
         ValueError: naming the file and the field, for a configuration file that cannot be used.
         SystemExit: for options that cannot be used.
+        ImportError: the extra `train` is not installed.
     """
+    need("tyro", "training")
     import tyro
 
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -70,6 +73,8 @@ def _options(config, base, prefix: str) -> dict[str, str]:
 
 def read(path: Path) -> dict:
     """The fields of a configuration file."""
+    if path.suffix != ".json":
+        need("yaml", f"reading {path.name}", "write it as JSON")
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":
