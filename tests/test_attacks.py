@@ -32,9 +32,13 @@ def net(demo):
 
 
 def ask(net, data) -> str:
-    """The answer to a request as a shell sends it."""
-    event = net.post("gradio_api/call/generate", json={"data": data}).json()["event_id"]
-    return net.get(f"gradio_api/call/generate/{event}").text
+    """The answer to a request as a shell sends it; waits while the visitor's earlier requests take their share."""
+    for _ in range(TIMEOUT):
+        answer = net.post("gradio_api/call/generate", json={"data": data}).json()
+        if "event_id" in answer:
+            return net.get(f"gradio_api/call/generate/{answer['event_id']}").text
+        time.sleep(1)
+    raise AssertionError(f"still refused after {TIMEOUT} s: {answer}")
 
 
 @pytest.fixture
