@@ -70,10 +70,10 @@ class Trainer:
                 if self.due(config.log_every):
                     self.journal.figures(self.record, self.means(recent))
                     recent.clear()
+                if self.due(config.save_every):  # first, so that a validation that fails loses no work
+                    self.save()
                 if self.due(config.evaluate_every):
                     self.validate()
-                if self.due(config.save_every):  # last, so that a run that goes on from here lacks no line of the log
-                    self.save()
                 if self.watch.signal:
                     self.leave()
         self.save()
