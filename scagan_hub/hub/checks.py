@@ -171,7 +171,7 @@ def read_model(folder: Path, cls: type, variant: str | None = None, dtype=None):
     with init_empty_weights(include_buffers=False):  # buffers that no file has are made here
         model = cls.from_config(read_json(folder / cls.config_name))
     model.load_state_dict(tensors, strict=True, assign=True)
-    return (model if kept else model.to(dtype)).eval()
+    return (model if kept else torch.nn.Module.to(model, dtype)).eval()  # diffusers' own warns of nothing at all
 
 
 def _weights(folder: Path, variant: str | None) -> Path:
