@@ -5,9 +5,9 @@
 
 The sheet shows photographs in three bundled poses. The pairs are frames of one film (`clips.py`), half of it apart:
 figures are of the person alone, where BlazePose's map of the true frame says that they are; results and truth are cut
-out and lie on one plain ground. Sources are given cut out, and as studio pictures with all that is behind. --docs puts
-the figures between the marks `<!-- photographs -->` and `<!-- /photographs -->` of that file. About three minutes of
-one core.
+out and lie on one plain ground. Sources are given as photos, which are cut out, and as studio pictures, which are not.
+--docs puts the figures between the marks `<!-- photographs -->` and `<!-- /photographs -->` of that file. About three
+minutes of one core.
 """
 
 import argparse
@@ -68,10 +68,12 @@ class Photo:
         return np.asarray(self.scene.alone(alone, "black"))[..., 0] > 127
 
 
-def make(pipe: ScaGan, source: Image.Image, pose: Pose, targets: list[Pose], backdrop=PLAIN) -> list[Image.Image]:
-    """Pictures of a source of the nets' size, its person encoded once."""
+def make(
+    pipe: ScaGan, source: Image.Image, pose: Pose, targets: list[Pose], backdrop=PLAIN, mask: Image.Image | None = None
+) -> list[Image.Image]:
+    """Pictures of a source, its person encoded once; targets in pixels of the nets' pictures."""
     with torch.inference_mode():
-        encoded = pipe.encode(source, pose)
+        encoded = pipe.encode(source, pose, source_mask=mask)
         return shown_before(backdrop, pipe.render(encoded, targets), targets, encoded.scenes, "pil")
 
 
@@ -80,7 +82,9 @@ def rows_of(pipes: dict[str, ScaGan], photo: Photo) -> list[list[Image.Image]]:
     cut, pose = photo.scene.fitted()
     targets = [pose, *map(gallery.pose, POSES.values())]
     sources = [photo.raw, cut] if len(pipes) > 1 else [cut]
-    return [[source, *make(pipe, cut, pose, targets)] for source, pipe in zip(sources, pipes.values(), strict=True)]
+    scene = photo.scene
+    made = [make(pipe, scene.photo, scene.pose, targets, mask=scene.mask) for pipe in pipes.values()]
+    return [[source, *pictures] for source, pictures in zip(sources, made, strict=True)]
 
 
 def layout(blocks: list[list[list[Image.Image]]], header: list[Image.Image], titles: list[str]) -> Image.Image:
@@ -204,8 +208,9 @@ def results(pipes: dict[str, ScaGan], source: Photo, pose: Pose) -> dict[str, Im
     cut, own = source.scene.fitted()
     made = {COPY: cut}
     for title, pipe in pipes.items():
-        for how, picture in ((RAW, source.raw), (CUT, cut)):
-            made[f"{title}, {how}"] = make(pipe, picture, own, [pose], GROUND)[0]
+        scene = source.scene
+        made[f"{title}, {RAW}"] = make(pipe, source.raw, own, [pose], GROUND)[0]
+        made[f"{title}, {CUT}"] = make(pipe, scene.photo, scene.pose, [pose], GROUND, scene.mask)[0]
     return made
 
 
