@@ -10,7 +10,7 @@ import torch
 from .. import DEMO_MODEL
 from ..pipeline import ScaGan
 from .page import LAUNCH, build_demo
-from .server import end_when_told, health, own_folder, share_heaps
+from .server import ended_when_told, health, own_folder, share_heaps
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,18 +34,21 @@ def serve(models: list[str]) -> None:
         ValueError: a model that cannot be loaded, or two of one name.
         OSError: no port is free.
     """
-    started = time.perf_counter()
     share_heaps()
-    end_when_told()
+    with ended_when_told(), own_folder():
+        _serve(models)
+
+
+def _serve(models: list[str]) -> None:
+    started = time.perf_counter()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     names = [model_name(model) for model in models]
     if len(set(names)) < len(names):
         raise ValueError(f"--model: expected models of different names, got {', '.join(names)}; rename a folder")
     pipes = [ScaGan.from_pretrained(model).to(device) for model in models]
-    with own_folder():
-        demo = build_demo(pipes[0], dict(zip(names[1:], pipes[1:], strict=True)), names[0])
-        print(health(dict(zip(names, pipes, strict=True)), time.perf_counter() - started), flush=True)
-        demo.launch(**LAUNCH)
+    demo = build_demo(pipes[0], dict(zip(names[1:], pipes[1:], strict=True)), names[0])
+    print(health(dict(zip(names, pipes, strict=True)), time.perf_counter() - started), flush=True)
+    demo.launch(**LAUNCH)
 
 
 def model_name(model: str) -> str:

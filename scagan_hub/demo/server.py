@@ -104,8 +104,12 @@ def _alive(process: int) -> bool:
     return True
 
 
-def end_when_told(seconds: float = 1.5):
-    """SIGTERM ends the program in order, and in any case after so many seconds, whatever its threads do."""
+@contextmanager
+def ended_when_told(seconds: float = 1.5) -> Iterator[None]:
+    """In it SIGTERM ends the program in order, and in any case after so many seconds, whatever its threads do."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def end(*_):
         timer = threading.Timer(seconds, os._exit, [143])
@@ -113,8 +117,11 @@ def end_when_told(seconds: float = 1.5):
         timer.start()
         sys.exit(143)
 
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, end)
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def health(pipes: Mapping[str, ScaGan], seconds: float) -> str:
