@@ -42,7 +42,7 @@ def test_photos_and_noise_are_far(domain):
 def test_a_wild_pose_is_far_and_where_it_stands_does_not_matter(domain):
     pose = gallery.pose("person01-view2")
     upside_down = Pose(np.column_stack([pose.points * (1, -1) + (0, 255), pose.present]), pose.size)
-    assert domain.pose_score(upside_down) > 1.5
+    assert domain.pose_score(upside_down) > 2
     moved = pose.transform((2, 2), (300, 40), (800, 800))
     assert domain.pose_score(moved) == pytest.approx(domain.pose_score(pose), abs=1e-3)
 
