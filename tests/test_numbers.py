@@ -20,14 +20,14 @@ def test_numbers_that_are_none_are_an_error(picture, pose, output_type):
         pipe.animate(picture, [pose], source_pose=pose)
 
 
-@pytest.mark.parametrize(("dtype", "share"), [(torch.float16, 1), (torch.bfloat16, 0.999)])
-def test_half_precision_makes_float32s_picture(dtype, share):
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_makes_float32s_picture(dtype):
     image, pose = gallery.person("person05")
     target = gallery.pose("person11-view1")
     expected = ScaGan.from_pretrained(DEMO_MODEL)(image, target, pose, output_type="np").images
     pipe = ScaGan.from_pretrained(DEMO_MODEL, dtype=dtype)
     made = pipe(image, target, pose, output_type="np").images
-    assert np.quantile(np.abs(made - expected), share) < 0.02
+    np.testing.assert_allclose(made, expected, atol=0.02)
 
 
 def test_learned_places_in_half_precision(mend_pipe):
